@@ -1,0 +1,38 @@
+/** `usage`: the user's input is wrong (exit status 2); `infra`: the harness or the machine failed (exit status 3). */
+export type FailureKind = 'usage' | 'infra'
+
+export interface FailureDetails {
+  /** Path of the log that has the whole story. */
+  log?: string
+  /** The command line that reproduces the failure. */
+  command?: string
+  /** What the user can do about it. */
+  remedy?: string
+  cause?: unknown
+}
+
+/** Every expected error of copylab; any other exception is a bug and is shown with its stack. */
+export class Failure extends Error {
+  readonly kind: FailureKind
+  readonly log: string | undefined
+  readonly command: string | undefined
+  readonly remedy: string | undefined
+
+  constructor(kind: FailureKind, message: string, details: FailureDetails = {}) {
+    super(message, { cause: details.cause })
+    this.name = 'Failure'
+    this.kind = kind
+    this.log = details.log
+    this.command = details.command
+    this.remedy = details.remedy
+  }
+}
+
+/** The message with log, command and remedy, a line each, as the command line prints it. */
+export function describeFailure(failure: Failure): string {
+  const lines = [failure.message]
+  if (failure.log) lines.push(`  log:     ${failure.log}`)
+  if (failure.command) lines.push(`  command: ${failure.command}`)
+  if (failure.remedy) lines.push(`  remedy:  ${failure.remedy}`)
+  return lines.join('\n')
+}
