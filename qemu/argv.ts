@@ -1,0 +1,154 @@
+import { createHash } from 'node:crypto'
+import { join } from 'node:path'
+import type { Topology } from './topology.ts'
+
+/** The QEMU binary and the machine that it is to emulate. */
+export interface Machine {
+  qemu: string
+  qemuVersion: string
+  accel: 'kvm' | 'tcg'
+  cpus: number
+  memoryMiB: number
+}
+
+export interface ArgvOptions {
+  kernel: string
+  initrd: string
+  topology: Topology
+  machine: Machine
+  /** Holds the disk images and the logs. */
+  directory: string
+  /** Character-device backends, as `-chardev` takes them without an id. */
+  channels: { console: string; qmp: string; agent: string }
+  append?: readonly string[]
+  traceEvents?: readonly string[]
+}
+
+/**
+ * The kernel's command line. Figures: what leaving an option out costs under TCG with two CPUs.
+ */
+const kernelArguments = [
+  'console=ttyS0',
+  // `quiet` and then a level that still prints warnings: WARN() is one, and it must not pass unseen.
+  'quiet',
+  'loglevel=5',
+  // A panic resets the machine at once, and `-no-reboot` turns that into the end of QEMU.
+  'panic=-1',
+  'tsc=reliable',
+  'no_timer_check',
+]
+
+/** Where the raw image of a disk is. */
+export function imagePath(directory: string, disk: string): string {
+  return join(directory, `${disk}.raw`)
+}
+
+export function traceLogPath(directory: string): string {
+  return join(directory, 'qemu-trace.log')
+}
+
+/** QEMU's arguments, without the binary. Pure: the same options give the same arguments. */
+export function qemuArgv(options: ArgvOptions): string[] {
+  const { machine, channels } = options
+  return [
+    '-nodefaults',
+    '-no-user-config',
+    '-no-reboot',
+    ...['-display', 'none'],
+    ...['-machine', 'q35,smm=off'],
+    ...['-accel', machine.accel === 'tcg' ? 'tcg,thread=multi' : 'kvm'],
+    ...['-cpu', machine.accel === 'tcg' ? 'max' : 'host'],
+    ...['-smp', String(machine.cpus)],
+    ...['-m', `${machine.memoryMiB}M`],
+    ...['-kernel', options.kernel],
+    ...['-initrd', options.initrd],
+    ...['-append', [...kernelArguments, ...(options.append ?? [])].join(' ')],
+    ...['-chardev', withId(channels.console, 'console'), '-serial', 'chardev:console'],
+    ...['-chardev', withId(channels.qmp, 'qmp'), '-mon', 'chardev=qmp,mode=control'],
+    ...['-chardev', withId(channels.agent, 'agent')],
+    ...['-device', 'virtio-serial-pci,id=serial,max_ports=2'],
+    ...['-device', 'virtserialport,bus=serial.0,chardev=agent,name=copylab.agent'],
+    ...diskArguments(options.topology, options.directory),
+    ...traceArguments(options.traceEvents ?? [], options.directory),
+  ]
+}
+
+/** The default stops the machine when the host's disk is full; an error in the guest is what the test can see. */
+const onError = 'werror=report,rerror=report'
+
+function diskArguments(topology: Topology, directory: string): string[] {
+  const argv: string[] = []
+  topology.nvme.forEach(({ serial, namespaces }, index) => {
+    argv.push('-device', `nvme,id=nvme${index},serial=${escaped(serial)}`)
+    for (const { name, nsid, blockSize, copy } of namespaces) {
+      // Only nvme-ns has the copy limits; the namespace of `-device nvme,drive=` takes no Copy command.
+      const limits = copy ?? { mssrl: 0, mcl: 0, msrc: 0 }
+      argv.push(
+        ...blockdev(name, directory),
+        '-device',
+        [
+          `nvme-ns,bus=nvme${index},nsid=${nsid},drive=${nodeName(name)}`,
+          blockSizes(blockSize),
+          `mssrl=${limits.mssrl},mcl=${limits.mcl},msrc=${limits.msrc}`,
+          `uuid=${deterministicUuid(`${serial}/${nsid}`)}`,
+        ].join(','),
+      )
+    }
+  })
+  if (topology.scsi.length) argv.push('-device', 'virtio-scsi-pci,id=scsi')
+  topology.scsi.forEach(({ name, serial, blockSize }, index) => {
+    argv.push(
+      ...blockdev(name, directory),
+      '-device',
+      `scsi-hd,bus=scsi.0,lun=${index},drive=${nodeName(name)},serial=${escaped(serial)},${blockSizes(blockSize)},${onError}`,
+    )
+  })
+  return argv
+}
+
+/**
+ * Raw and through the host's page cache, so that the host reads what the guest has written as soon as the write is
+ * complete, and the guest what the host has written. QEMU's lock on the file is advisory: it holds off a second QEMU,
+ * not the host's reads and writes.
+ */
+function blockdev(name: string, directory: string): string[] {
+  const file = escaped(imagePath(directory, name))
+  return [
+    '-blockdev',
+    `driver=raw,node-name=${nodeName(name)},discard=unmap,file.driver=file,file.filename=${file},file.discard=unmap`,
+  ]
+}
+
+function traceArguments(events: readonly string[], directory: string): string[] {
+  if (!events.length) return []
+  return [...events.flatMap((event) => ['-trace', `enable=${event}`]), '-D', traceLogPath(directory)]
+}
+
+function nodeName(disk: string): string {
+  return `disk-${disk}`
+}
+
+function blockSizes(bytes: number): string {
+  return `logical_block_size=${bytes},physical_block_size=${bytes}`
+}
+
+function withId(backend: string, id: string): string {
+  const [driver, ...rest] = backend.split(',')
+  return [driver, `id=${id}`, ...rest].join(',')
+}
+
+/** A value inside a comma-separated QEMU option: a comma is written twice. */
+export function escaped(value: string): string {
+  return value.replaceAll(',', ',,')
+}
+
+function deterministicUuid(seed: string): string {
+  const hex = createHash('sha256').update(seed).digest('hex')
+  return [
+    hex.slice(0, 8),
+    hex.slice(8, 12),
+    `4${hex.slice(13, 16)}`,
+    `8${hex.slice(17, 20)}`,
+    hex.slice(20, 32),
+  ].join('-')
+}

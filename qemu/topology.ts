@@ -1,0 +1,132 @@
+import { Failure } from '../harness/failure.ts'
+
+/** Limits of the NVMe Copy command as in Identify Namespace: `mssrl` and `mcl` in logical blocks, `msrc` 0-based. */
+export interface CopyLimits {
+  mssrl: number
+  mcl: number
+  msrc: number
+}
+
+export interface NvmeNamespace {
+  name: string
+  nsid: number
+  bytes: number
+  blockSize: 512 | 4096
+  /** Absent: the namespace takes no Copy command. */
+  copy?: CopyLimits
+}
+
+export interface NvmeController {
+  /** At most 20 characters; the guest finds the controller by it. */
+  serial: string
+  namespaces: NvmeNamespace[]
+}
+
+export interface ScsiUnit {
+  name: string
+  /** VPD page 0x80; the guest finds the unit by it. */
+  serial: string
+  bytes: number
+  blockSize: 512 | 4096
+}
+
+/**
+ * The disks of a virtual machine. Names are unique, and so are namespace numbers over all controllers, because
+ * a line of QEMU's trace names the namespace and not the controller.
+ */
+export interface Topology {
+  name: string
+  nvme: NvmeController[]
+  scsi: ScsiUnit[]
+}
+
+const MiB = 1024 * 1024
+
+export const defaultTopology: Topology = {
+  name: 'default',
+  nvme: [
+    {
+      serial: 'copylab-nvme-a',
+      namespaces: [
+        { name: 'small', nsid: 1, bytes: 32 * MiB, blockSize: 512, copy: { mssrl: 16, mcl: 64, msrc: 7 } },
+        {
+          name: 'large',
+          nsid: 2,
+          bytes: 32 * MiB,
+          blockSize: 512,
+          copy: { mssrl: 4096, mcl: 8192, msrc: 15 },
+        },
+      ],
+    },
+    {
+      serial: 'copylab-nvme-b',
+      namespaces: [
+        { name: '4k', nsid: 3, bytes: 32 * MiB, blockSize: 4096, copy: { mssrl: 64, mcl: 128, msrc: 3 } },
+        { name: 'nocopy', nsid: 4, bytes: 16 * MiB, blockSize: 512 },
+      ],
+    },
+  ],
+  scsi: [
+    { name: 'scsi0', serial: 'copylab-scsi0', bytes: 32 * MiB, blockSize: 512 },
+    { name: 'scsi4k', serial: 'copylab-scsi4k', bytes: 16 * MiB, blockSize: 4096 },
+  ],
+}
+
+/** One disk of a topology, whatever it hangs on, with what identifies it inside the guest. */
+export interface Disk {
+  name: string
+  bytes: number
+  blockSize: 512 | 4096
+  kind: 'nvme' | 'scsi'
+  /** Serial number of the NVMe controller or of the SCSI unit. */
+  serial: string
+  nsid?: number
+}
+
+/** All disks of a topology in the order in which they are declared. */
+export function disksOf(topology: Topology): Disk[] {
+  const nvme = topology.nvme.flatMap(({ serial, namespaces }) =>
+    namespaces.map(({ name, bytes, blockSize, nsid }): Disk => {
+      return { name, bytes, blockSize, kind: 'nvme', serial, nsid }
+    }),
+  )
+  const scsi = topology.scsi.map(({ name, bytes, blockSize, serial }): Disk => {
+    return { name, bytes, blockSize, kind: 'scsi', serial }
+  })
+  return [...nvme, ...scsi]
+}
+
+/** Throws a usage Failure that names every rule a topology breaks. */
+export function checkTopology(topology: Topology): void {
+  const wrong: string[] = []
+  const unique = (what: string, values: (string | number)[]) => {
+    const twice = values.filter((value, index) => values.indexOf(value) !== index)
+    for (const value of new Set(twice)) wrong.push(`${what} '${value}' is used twice`)
+  }
+  const disks = disksOf(topology)
+  unique(
+    'disk name',
+    disks.map(({ name }) => name),
+  )
+  unique(
+    'namespace number',
+    disks.flatMap(({ nsid }) => nsid ?? []),
+  )
+  unique(
+    'serial',
+    [...topology.nvme, ...topology.scsi].map(({ serial }) => serial),
+  )
+  for (const { name, bytes, blockSize } of disks) {
+    if (!/^[a-z0-9][a-z0-9-]*$/.test(name))
+      wrong.push(`disk name '${name}' is not lower case letters, digits, -`)
+    if (bytes <= 0 || bytes % blockSize) wrong.push(`disk '${name}': ${bytes} bytes are not whole blocks`)
+  }
+  for (const { serial } of topology.nvme) {
+    if (!serial || serial.length > 20) wrong.push(`NVMe serial '${serial}' does not have 1 to 20 characters`)
+  }
+  for (const { serial } of topology.scsi) {
+    // QEMU cuts what page 0x80 shows of a longer one.
+    if (!serial || serial.length > 36) wrong.push(`SCSI serial '${serial}' does not have 1 to 36 characters`)
+  }
+  if (wrong.length) throw new Failure('usage', `topology '${topology.name}': ${wrong.join('; ')}`)
+}
