@@ -1,0 +1,181 @@
+/**
+ * The device's own story: QEMU's trace events of NVMe and SCSI commands, read on the host.
+ *
+ * Events and their arguments: hw/nvme/trace-events and hw/scsi/trace-events of QEMU 7.2. NVMe lines carry the
+ * namespace id except for `pci_nvme_copy_source_range` and `pci_nvme_copy_out`, which carry nothing but an LBA and
+ * a length; QEMU emits the first source range of a Copy together with its `pci_nvme_copy`, then range by range
+ * `copy_out` when the range was read and the next `copy_source_range` when it was written.
+ */
+import type { Range } from './ranges.ts'
+
+/** Give these to the guest's `traceEvents`. */
+export const deviceTraceEvents = [
+  'pci_nvme_copy',
+  'pci_nvme_copy_source_range',
+  'pci_nvme_copy_out',
+  'pci_nvme_read',
+  'pci_nvme_write',
+  'pci_nvme_err_*',
+  'scsi_req_parsed',
+  'scsi_req_parsed_lba',
+]
+
+/** A disk as the device trace names it. */
+export type TracedDisk = { name: string; blockSize: number } & (
+  | { kind: 'nvme'; nsid: number }
+  | { kind: 'scsi'; target: number; lun: number }
+)
+
+/** One NVMe Copy command; all ranges in bytes. */
+export interface CopyCommand {
+  disk: string
+  /** Number of source ranges that the command announced. */
+  ranges: number
+  format: number
+  sources: Range[]
+  /** What the device wrote, a piece per source range that it had read. */
+  destinations: Range[]
+}
+
+/** A read or write over the link, in bytes. */
+export interface Transfer extends Range {
+  disk: string
+  /** False for commands that change the disk without carrying data: Write Zeroes, WRITE SAME, UNMAP. */
+  carriesData: boolean
+}
+
+export interface DeviceActivity {
+  copies: CopyCommand[]
+  reads: Transfer[]
+  writes: Transfer[]
+  /** Errors that the device reported, as QEMU words them. */
+  errors: string[]
+}
+
+const scsiReads = new Set([0x08, 0x28, 0xa8, 0x88])
+const scsiWrites = new Set([0x0a, 0x2a, 0xaa, 0x8a, 0x2e, 0xae, 0x8e])
+/** WRITE SAME (10), WRITE SAME (16), UNMAP, EXTENDED COPY, COMPARE AND WRITE, FORMAT UNIT. */
+const scsiChanges = new Set([0x41, 0x93, 0x42, 0x83, 0x89, 0x04])
+
+/** What the device did, from lines of its trace. Throws when a line names a disk that is not in `disks`. */
+export function parseDeviceTrace(text: string, disks: readonly TracedDisk[]): DeviceActivity {
+  const activity: DeviceActivity = { copies: [], reads: [], writes: [], errors: [] }
+  const open: OpenCopy[] = []
+  let announced: OpenCopy | undefined
+  const scsiLengths = new Map<string, number>()
+
+  for (const line of text.split('\n')) {
+    // With `-msg timestamp=on` a line begins with PID@SECONDS:
+    const match = /^(?:\d+@[\d.]+:)?((?:pci_nvme|scsi)_\w+) (.*)$/.exec(line)
+    if (!match) continue
+    const [, event, rest] = match as unknown as [string, string, string]
+    const field = (name: string) => numberAfter(rest, name, line)
+    const namespace = () => findDisk(disks, (d) => d.kind === 'nvme' && d.nsid === field('nsid'), line)
+    const unit = () =>
+      findDisk(
+        disks,
+        (d) => d.kind === 'scsi' && d.target === field('target') && d.lun === field('lun'),
+        line,
+      )
+
+    switch (event) {
+      case 'pci_nvme_copy': {
+        const disk = namespace()
+        const command = {
+          disk: disk.name,
+          ranges: field('nr'),
+          format: field('format'),
+          sources: [],
+          destinations: [],
+        }
+        announced = { command, blockSize: disk.blockSize }
+        activity.copies.push(command)
+        open.push(announced)
+        break
+      }
+      case 'pci_nvme_copy_source_range': {
+        const copy = announced ?? open.find(wantsSource)
+        announced = undefined
+        if (!copy) throw new Error(`the device trace has a source range of no Copy command: ${line}`)
+        copy.command.sources.push(blocks(field('slba'), field('nlb'), copy.blockSize))
+        break
+      }
+      case 'pci_nvme_copy_out': {
+        const piece = (copy: OpenCopy) => blocks(field('slba'), field('nlb'), copy.blockSize)
+        const candidates = open.filter((copy) => wantsOut(copy, piece(copy)))
+        // A Copy writes its destination in order: one that goes on where it stopped is the likelier.
+        const copy = candidates.find(({ command }) => command.destinations.length) ?? candidates[0]
+        if (!copy) throw new Error(`the device trace has written a range of no Copy command: ${line}`)
+        copy.command.destinations.push(piece(copy))
+        if (copy.command.destinations.length === copy.command.ranges) open.splice(open.indexOf(copy), 1)
+        break
+      }
+      case 'pci_nvme_read':
+      case 'pci_nvme_write': {
+        const disk = namespace()
+        const transfer = {
+          disk: disk.name,
+          ...blocks(field('lba'), field('nlb'), disk.blockSize),
+          carriesData: !rest.includes('WRITE_ZEROES'),
+        }
+        activity[event === 'pci_nvme_read' ? 'reads' : 'writes'].push(transfer)
+        break
+      }
+      case 'scsi_req_parsed':
+        scsiLengths.set(`${field('target')}:${field('lun')}:${field('tag')}`, field('length'))
+        if (field('command') === 0x42 || field('command') === 0x83 || field('command') === 0x04) {
+          activity.writes.push({ disk: unit().name, offset: 0, bytes: 0, carriesData: false })
+        }
+        break
+      case 'scsi_req_parsed_lba': {
+        const command = field('command')
+        const reads = scsiReads.has(command)
+        if (!reads && !scsiWrites.has(command) && !scsiChanges.has(command)) break
+        const disk = unit()
+        const bytes = scsiLengths.get(`${field('target')}:${field('lun')}:${field('tag')}`) ?? 0
+        activity[reads ? 'reads' : 'writes'].push({
+          disk: disk.name,
+          offset: field('lba') * disk.blockSize,
+          bytes,
+          carriesData: reads || scsiWrites.has(command),
+        })
+        break
+      }
+      default:
+        if (event.startsWith('pci_nvme_err_')) activity.errors.push(`${event.slice(13)} ${rest}`)
+    }
+  }
+  return activity
+}
+
+interface OpenCopy {
+  command: CopyCommand
+  blockSize: number
+}
+
+function wantsSource({ command: { sources, destinations, ranges } }: OpenCopy): boolean {
+  return sources.length === destinations.length && sources.length < ranges
+}
+
+function wantsOut({ command: { sources, destinations } }: OpenCopy, piece: Range): boolean {
+  if (sources.length !== destinations.length + 1) return false
+  if (sources.at(-1)?.bytes !== piece.bytes) return false
+  const last = destinations.at(-1)
+  return !last || last.offset + last.bytes === piece.offset
+}
+
+function blocks(lba: number, count: number, blockSize: number): Range {
+  return { offset: lba * blockSize, bytes: count * blockSize }
+}
+
+function findDisk(disks: readonly TracedDisk[], is: (disk: TracedDisk) => boolean, line: string): TracedDisk {
+  const disk = disks.find(is)
+  if (!disk) throw new Error(`the device trace names a disk that the topology does not have: ${line}`)
+  return disk
+}
+
+function numberAfter(rest: string, name: string, line: string): number {
+  const match = new RegExp(`(?:^| )${name} (0x[0-9a-f]+|\\d+)`).exec(rest)
+  if (!match) throw new Error(`the device trace has a line without '${name}': ${line}`)
+  return Number(match[1])
+}

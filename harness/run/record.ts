@@ -1,0 +1,91 @@
+/** What a case leaves behind: written by the fixtures into vitest's `task.meta`, read by the reporters. */
+import { z } from 'zod'
+
+const range = z.strictObject({ offset: z.int(), bytes: z.int() })
+
+/** One copy that a case made, with what each witness said of it. Bytes throughout. */
+export const copyEvidenceSchema = z.strictObject({
+  /** The kind of path, a key of the profile's `offloads`. */
+  path: z.string(),
+  from: z.strictObject({ target: z.string(), offset: z.number() }),
+  to: z.strictObject({ target: z.string(), offset: z.number() }),
+  bytes: z.number(),
+  guest: z.strictObject({
+    /** Name of the errno, or `0`. */
+    error: z.string(),
+    /** As the kernel wrote them; a string because a kernel that forgot to leaves 2^64-1. */
+    copied: z.string(),
+    offloaded: z.string(),
+    /** Bytes according to the tracepoints; null when the series has none. */
+    tracedOffloaded: z.number().nullable(),
+    tracedFallback: z.number().nullable(),
+  }),
+  device: z.strictObject({
+    copyCommands: z.int(),
+    copiedBytes: z.int(),
+    /** Over the link from and to the devices while the call ran. */
+    linkReadBytes: z.int(),
+    linkWrittenBytes: z.int(),
+    errors: z.array(z.string()),
+  }),
+  /** Which witnesses were heard and agreed. */
+  witnesses: z.strictObject({ guest: z.boolean(), device: z.boolean(), host: z.boolean() }),
+})
+
+export const hostEvidenceSchema = z.strictObject({
+  disk: z.string(),
+  /** Of the whole backing file, after the guest's flush. */
+  sha256: z.string(),
+  /** What was allowed to change since the case began. */
+  changed: z.array(range),
+})
+
+export const caseRecordSchema = z.strictObject({
+  copies: z.array(copyEvidenceSchema),
+  host: z.array(hostEvidenceSchema),
+  /** Why this is no verdict on the kernel; absent when it is one. */
+  infra: z.string().optional(),
+  /** The kernel's own complaint, which fails the case. */
+  splat: z.string().optional(),
+  /** Kernel messages of the case, or the console's tail when the guest is lost. */
+  dmesg: z.string(),
+  /** Which boot of the cell the case ran on. */
+  boot: z.int(),
+  qemu: z.array(z.string()),
+})
+
+export type CopyEvidence = z.infer<typeof copyEvidenceSchema>
+export type HostEvidence = z.infer<typeof hostEvidenceSchema>
+export type CaseRecord = z.infer<typeof caseRecordSchema>
+
+declare module '@vitest/runner' {
+  interface TaskMeta {
+    copylab?: CaseRecord
+  }
+}
+
+declare module 'vitest' {
+  interface ProvidedContext {
+    copylab: CellContext
+  }
+}
+
+/** What a worker must know of its cell. */
+export interface CellContext {
+  /** Socket of the cell's GuestHost. */
+  socket: string
+  /** What the series offers; null: no series, or one without a profile. */
+  profile: Profile | null
+  /** Programs that the guest image should have and the host did not. */
+  missingTools: string[]
+  /** A case that takes longer is failed. */
+  caseTimeoutMs: number
+}
+
+/** The part of a series' profile that the cases go by. */
+export interface Profile {
+  name: string
+  /** By kind of path: true when the device must do the copy, false when it must fall back. */
+  offloads: Record<string, boolean>
+  tracepoints: { offload: string; fallback: string } | null
+}
