@@ -1,5 +1,6 @@
 /** What a case leaves behind: written by the fixtures into vitest's `task.meta`, read by the reporters. */
 import { z } from 'zod'
+import type { Profile } from '../series/profile.ts'
 
 const range = z.strictObject({ offset: z.int(), bytes: z.int() })
 
@@ -49,9 +50,14 @@ export const caseRecordSchema = z.strictObject({
   splat: z.string().optional(),
   /** Kernel messages of the case, or the console's tail when the guest is lost. */
   dmesg: z.string(),
-  /** Which boot of the cell the case ran on. */
+  /** Which boot of the cell the case ran on; 0 when there was none. */
   boot: z.int(),
+  /** The command line that boots the same machine by hand. */
   qemu: z.array(z.string()),
+  /** From when a guest was there to the end of the case, milliseconds. */
+  runtimeMs: z.number(),
+  /** Of that, time spent waiting for commands in the guest. */
+  guestMs: z.number(),
 })
 
 export type CopyEvidence = z.infer<typeof copyEvidenceSchema>
@@ -80,12 +86,4 @@ export interface CellContext {
   missingTools: string[]
   /** A case that takes longer is failed. */
   caseTimeoutMs: number
-}
-
-/** The part of a series' profile that the cases go by. */
-export interface Profile {
-  name: string
-  /** By kind of path: true when the device must do the copy, false when it must fall back. */
-  offloads: Record<string, boolean>
-  tracepoints: { offload: string; fallback: string } | null
 }

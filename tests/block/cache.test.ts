@@ -11,7 +11,7 @@ kernelCase(
     const ns = await disk('large')
     const data = pattern(MiB(1))
     const call = await copy(
-      { path: 'nvme-namespace', from: ns.at(0), to: ns.at(MiB(8)), bytes: MiB(1) },
+      { path: 'nvme-same-namespace', from: ns.at(0), to: ns.at(MiB(8)), bytes: MiB(1) },
       { before: [dirty(ns.at(0), data)], after: [readsBack(ns.at(MiB(8)), data)] },
     )
     proof.guest(call).moved()
@@ -32,7 +32,7 @@ kernelCase(
     const data = pattern(MiB(1))
     await ns.write(0, data)
     const call = await copy(
-      { path: 'nvme-namespace', from: ns.at(0), to: ns.at(MiB(8)), bytes: MiB(1) },
+      { path: 'nvme-same-namespace', from: ns.at(0), to: ns.at(MiB(8)), bytes: MiB(1) },
       { before: [dirty(ns.at(MiB(8)), pattern(MiB(1)))], after: [readsBack(ns.at(MiB(8)), data)] },
     )
     proof.guest(call).moved()
@@ -51,7 +51,7 @@ kernelCase(
     const around = pattern(MiB(3))
     await ns.write(0, data)
     const call = await copy(
-      { path: 'nvme-namespace', from: ns.at(0), to: ns.at(MiB(8) + 512), bytes: MiB(1) },
+      { path: 'nvme-same-namespace', from: ns.at(0), to: ns.at(MiB(8) + 512), bytes: MiB(1) },
       { before: [dirty(ns.at(MiB(7)), around)], after: [readsBack(ns.at(MiB(8) + 512), data)] },
     )
     proof.guest(call).moved()
@@ -74,7 +74,7 @@ kernelCase(
     await ns.write(MiB(8), old)
     const to = ns.at(MiB(8))
     const call = await copy(
-      { path: 'nvme-namespace', from: ns.at(0), to, bytes: MiB(1) },
+      { path: 'nvme-same-namespace', from: ns.at(0), to, bytes: MiB(1) },
       { before: [readsBack(to, old)], after: [readsBack(to, data)] },
     )
     proof.guest(call).moved()
@@ -92,7 +92,7 @@ kernelCase(
     const data = pattern(MiB(1))
     await ns.write(0, data)
     const call = await copy(
-      { path: 'nvme-namespace', from: ns.at(0), to: ns.at(MiB(8)), bytes: MiB(1) },
+      { path: 'nvme-same-namespace', from: ns.at(0), to: ns.at(MiB(8)), bytes: MiB(1) },
       { direct: true },
     )
     proof.guest(call).moved()

@@ -15,7 +15,7 @@ kernelCase(
     // Destinations in reverse, so that a piece in its neighbour's place shows.
     const call = await copy(
       pieces.map((at) => ({
-        path: 'nvme-namespace',
+        path: 'nvme-same-namespace',
         from: ns.at(at),
         to: ns.at(MiB(16) - KiB(512) - at),
         bytes: KiB(512),
@@ -35,7 +35,7 @@ kernelCase('block/031', 'four copies of one source at once', {}, async ({ disk, 
   await ns.write(0, data)
   const places = [MiB(4), MiB(8), MiB(12), MiB(16)]
   const call = await copy(
-    places.map((to) => ({ path: 'nvme-namespace', from: ns.at(0), to: ns.at(to), bytes: KiB(128) })),
+    places.map((to) => ({ path: 'nvme-same-namespace', from: ns.at(0), to: ns.at(to), bytes: KiB(128) })),
   )
   proof.guest(call).moved()
   proof.device(call).moved()
@@ -52,9 +52,9 @@ kernelCase(
     await ns.write(0, first)
     await scsi.write(0, second)
     const call = await copy([
-      { path: 'nvme-namespace', from: ns.at(0), to: ns.at(MiB(8)), bytes: MiB(1) },
-      { path: 'nvme-scsi', from: scsi.at(0), to: ns.at(MiB(16)), bytes: MiB(1) },
-      { path: 'nvme-scsi', from: ns.at(0), to: scsi.at(MiB(8)), bytes: MiB(1) },
+      { path: 'nvme-same-namespace', from: ns.at(0), to: ns.at(MiB(8)), bytes: MiB(1) },
+      { path: 'never', from: scsi.at(0), to: ns.at(MiB(16)), bytes: MiB(1) },
+      { path: 'never', from: ns.at(0), to: scsi.at(MiB(8)), bytes: MiB(1) },
     ])
     proof.guest(call).moved()
     proof.device(call).moved()

@@ -13,8 +13,8 @@ kernelCase(
     const ns = await disk('large')
     const data = pattern(MiB(1))
     await ns.write(0, data)
-    await session.setQueue(ns, 'copy_max_bytes', '0')
-    const call = await copy({ path: 'nvme-namespace', from: ns.at(0), to: ns.at(MiB(8)), bytes: MiB(1) })
+    await session.setQueue(ns, session.profile.sysfs.limit, '0')
+    const call = await copy({ path: 'nvme-same-namespace', from: ns.at(0), to: ns.at(MiB(8)), bytes: MiB(1) })
     proof.guest(call).fellBack()
     proof.device(call).fellBack()
     await proof.host(ns).changedOnly(MiB(8), data)
@@ -27,9 +27,9 @@ kernelCase(
   {},
   async ({ disk, copy, proof, session }) => {
     const ns = await disk('large')
-    await session.setQueue(ns, 'copy_max_bytes', '0')
+    await session.setQueue(ns, session.profile.sysfs.limit, '0')
     const call = await copy(
-      { path: 'nvme-namespace', from: ns.at(0), to: ns.at(MiB(8)), bytes: MiB(1) },
+      { path: 'nvme-same-namespace', from: ns.at(0), to: ns.at(MiB(8)), bytes: MiB(1) },
       { flags: NO_FALLBACK },
     )
     proof.guest(call).refused('EOPNOTSUPP')
@@ -46,8 +46,8 @@ kernelCase(
     const ns = await disk('large')
     const data = pattern(MiB(1))
     await ns.write(0, data)
-    await session.setQueue(ns, 'copy_max_bytes', String(KiB(64)))
-    const call = await copy({ path: 'nvme-namespace', from: ns.at(0), to: ns.at(MiB(8)), bytes: MiB(1) })
+    await session.setQueue(ns, session.profile.sysfs.limit, String(KiB(64)))
+    const call = await copy({ path: 'nvme-same-namespace', from: ns.at(0), to: ns.at(MiB(8)), bytes: MiB(1) })
     proof.guest(call).moved()
     const { copies } = proof.device(call).moved()
     for (const { sources } of copies) expect(totalBytes(sources)).toBeLessThanOrEqual(KiB(64))
@@ -61,17 +61,24 @@ kernelCase(
   {},
   async ({ disk, copy, pattern, proof, session }) => {
     const ns = await disk('small')
-    const hardware = Number(await session.getQueue(ns, 'copy_max_hw_bytes'))
+    const hardware = Number(await session.getQueue(ns, session.profile.sysfs.hardwareLimit))
     expect(hardware).toBeGreaterThan(0)
     expect(hardware).toBeLessThanOrEqual(ns.limits?.commandBytes ?? 0)
-    expect(await session.getQueue(await disk('nocopy'), 'copy_max_hw_bytes')).toBe('0')
-    expect(await session.getQueue(await disk('scsi0'), 'copy_max_hw_bytes')).toBe('0')
-    await expect(session.setQueue(ns, 'copy_max_hw_bytes', '512')).rejects.toThrow(/EACCES|EPERM|EIO/)
+    expect(await session.getQueue(await disk('nocopy'), session.profile.sysfs.hardwareLimit)).toBe('0')
+    expect(await session.getQueue(await disk('scsi0'), session.profile.sysfs.hardwareLimit)).toBe('0')
+    await expect(session.setQueue(ns, session.profile.sysfs.hardwareLimit, '512')).rejects.toThrow(
+      /EACCES|EPERM|EIO/,
+    )
 
     // A copy as long as that must be one that the device takes.
     const data = pattern(hardware)
     await ns.write(0, data)
-    const call = await copy({ path: 'nvme-namespace', from: ns.at(0), to: ns.at(MiB(8)), bytes: hardware })
+    const call = await copy({
+      path: 'nvme-same-namespace',
+      from: ns.at(0),
+      to: ns.at(MiB(8)),
+      bytes: hardware,
+    })
     proof.guest(call).moved()
     proof.device(call).moved()
     await proof.host(ns).changedOnly(MiB(8), data)

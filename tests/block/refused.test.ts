@@ -15,7 +15,7 @@ async function refusedWith(
 ) {
   const ns = await disk('large')
   const call = await copy(
-    { path: 'nvme-namespace', from: ns.at(0), to: ns.at(MiB(8)), bytes: KiB(64), ...wrong(ns) },
+    { path: 'nvme-same-namespace', from: ns.at(0), to: ns.at(MiB(8)), bytes: KiB(64), ...wrong(ns) },
     options,
   )
   proof.guest(call).refused(errno)
@@ -107,7 +107,7 @@ kernelCase(
   async ({ disk, copy, proof }) => {
     const from = await disk('large')
     const to = await disk('4k')
-    const call = await copy({ path: 'nvme-controllers', from: from.at(0), to: to.at(0), bytes: 512 })
+    const call = await copy({ path: 'never', from: from.at(0), to: to.at(0), bytes: 512 })
     proof.guest(call).refused('EINVAL')
     proof.device(call).untouched()
     await proof.host(from).unchanged()

@@ -11,7 +11,7 @@ async function fallback({ disk, copy, pattern }: CaseTools) {
   const [from, to] = [await disk('nocopy'), await disk('scsi0')]
   const data = pattern(KiB(64))
   await from.write(0, data)
-  const call = await copy({ path: 'nvme-scsi', from: from.at(0), to: to.at(MiB(1)), bytes: KiB(64) })
+  const call = await copy({ path: 'never', from: from.at(0), to: to.at(MiB(1)), bytes: KiB(64) })
   return { from, to, data, call }
 }
 
@@ -68,7 +68,7 @@ kernelCase(
     const ns = await disk('nocopy')
     const [data, other] = [pattern(KiB(64)), pattern(KiB(64))]
     await ns.write(0, data)
-    const request = { path: 'nvme-nocopy', from: ns.at(0), to: ns.at(MiB(1)), bytes: KiB(64) }
+    const request = { path: 'never' as const, from: ns.at(0), to: ns.at(MiB(1)), bytes: KiB(64) }
     const call = await copy(request, { after: [readsBack(ns.at(MiB(1)), other)] })
     expect(() => proof.guest(call).moved()).toThrow(/guest: check .* first=1048576/)
     expect(call.witnesses.guest).toBe(false)
@@ -87,7 +87,7 @@ kernelCase(
     const ns = await disk('nocopy')
     const data = pattern(KiB(64))
     await ns.write(0, data)
-    const request = { path: 'nvme-nocopy', from: ns.at(0), to: ns.at(MiB(1)), bytes: KiB(64) }
+    const request = { path: 'never' as const, from: ns.at(0), to: ns.at(MiB(1)), bytes: KiB(64) }
     const blind = await copy(request, { traceLog: '/nonexistent/qemu-trace.log' })
     expect(() => proof.device(blind).fellBack()).toThrow(/device: there is no trace/)
     expect(() => proof.device(blind).untouched()).toThrow(/device: there is no trace/)

@@ -11,7 +11,12 @@ kernelCase(
     const [from, to] = [await disk('small'), await disk('large')]
     const data = pattern(MiB(1))
     await from.write(0, data)
-    const call = await copy({ path: 'nvme-namespaces', from: from.at(0), to: to.at(MiB(8)), bytes: MiB(1) })
+    const call = await copy({
+      path: 'nvme-cross-namespace',
+      from: from.at(0),
+      to: to.at(MiB(8)),
+      bytes: MiB(1),
+    })
     proof.guest(call).moved()
     proof.device(call).moved()
     await proof.host(to).changedOnly(MiB(8), data)
@@ -27,7 +32,7 @@ kernelCase(
     const [from, to] = [await disk('large'), await disk('nocopy')]
     const data = pattern(MiB(1))
     await from.write(MiB(2), data)
-    const call = await copy({ path: 'nvme-controllers', from: from.at(MiB(2)), to: to.at(0), bytes: MiB(1) })
+    const call = await copy({ path: 'never', from: from.at(MiB(2)), to: to.at(0), bytes: MiB(1) })
     proof.guest(call).moved()
     proof.device(call).moved()
     await proof.host(to).changedOnly(0, data)
@@ -44,7 +49,7 @@ kernelCase(
     const data = pattern(KiB(260))
     await from.write(KiB(4), data)
     const call = await copy({
-      path: 'nvme-controllers',
+      path: 'never',
       from: from.at(KiB(4)),
       to: to.at(512 * 3),
       bytes: KiB(260),
@@ -64,7 +69,7 @@ kernelCase(
     const ns = await disk('nocopy')
     const data = pattern(MiB(3) + 512)
     await ns.write(0, data)
-    const call = await copy({ path: 'nvme-nocopy', from: ns.at(0), to: ns.at(MiB(8)), bytes: data.bytes })
+    const call = await copy({ path: 'never', from: ns.at(0), to: ns.at(MiB(8)), bytes: data.bytes })
     proof.guest(call).moved()
     proof.device(call).moved()
     await proof.host(ns).changedOnly(MiB(8), data)
@@ -78,7 +83,7 @@ kernelCase(
   async ({ disk, copy, proof }) => {
     const ns = await disk('nocopy')
     const call = await copy(
-      { path: 'nvme-nocopy', from: ns.at(0), to: ns.at(MiB(8)), bytes: MiB(1) },
+      { path: 'never', from: ns.at(0), to: ns.at(MiB(8)), bytes: MiB(1) },
       { flags: NO_FALLBACK },
     )
     proof.guest(call).refused('EOPNOTSUPP')
@@ -90,7 +95,7 @@ kernelCase(
 kernelCase('nvme/016', 'no fallback between controllers is EOPNOTSUPP', {}, async ({ disk, copy, proof }) => {
   const [from, to] = [await disk('large'), await disk('4k')]
   const call = await copy(
-    { path: 'nvme-controllers', from: from.at(0), to: to.at(0), bytes: MiB(1) },
+    { path: 'never', from: from.at(0), to: to.at(0), bytes: MiB(1) },
     { flags: NO_FALLBACK },
   )
   proof.guest(call).refused('EOPNOTSUPP')

@@ -8,7 +8,7 @@ kernelCase('nvme/001', 'an aligned copy is offloaded', {}, async ({ disk, copy, 
   const ns = await disk('large')
   const data = pattern(MiB(1))
   await ns.write(0, data)
-  const call = await copy({ path: 'nvme-namespace', from: ns.at(0), to: ns.at(MiB(8)), bytes: MiB(1) })
+  const call = await copy({ path: 'nvme-same-namespace', from: ns.at(0), to: ns.at(MiB(8)), bytes: MiB(1) })
   proof.guest(call).moved()
   proof.device(call).moved()
   await proof.host(ns).changedOnly(MiB(8), data)
@@ -18,7 +18,12 @@ kernelCase('nvme/002', 'a single block is offloaded', {}, async ({ disk, copy, p
   const ns = await disk('small')
   const data = pattern(512)
   await ns.write(512 * 7, data)
-  const call = await copy({ path: 'nvme-namespace', from: ns.at(512 * 7), to: ns.at(512 * 8), bytes: 512 })
+  const call = await copy({
+    path: 'nvme-same-namespace',
+    from: ns.at(512 * 7),
+    to: ns.at(512 * 8),
+    bytes: 512,
+  })
   proof.guest(call).moved()
   proof.device(call).moved()
   await proof.host(ns).changedOnly(512 * 8, data)
@@ -32,7 +37,12 @@ kernelCase(
     const ns = await disk('small')
     const data = pattern(KiB(28))
     await ns.write(0, data)
-    const call = await copy({ path: 'nvme-namespace', from: ns.at(0), to: ns.at(MiB(8)), bytes: KiB(28) })
+    const call = await copy({
+      path: 'nvme-same-namespace',
+      from: ns.at(0),
+      to: ns.at(MiB(8)),
+      bytes: KiB(28),
+    })
     proof.guest(call).moved()
     proof.device(call).moved()
     await proof.host(ns).changedOnly(MiB(8), data)
@@ -48,14 +58,14 @@ kernelCase(
     const data = pattern(MiB(1) + 512)
     await ns.write(512, data)
     const call = await copy({
-      path: 'nvme-namespace',
+      path: 'nvme-same-namespace',
       from: ns.at(512),
       to: ns.at(MiB(8)),
       bytes: data.bytes,
     })
     proof.guest(call).moved()
     const { copies } = proof.device(call).moved()
-    if (session.offloads('nvme-namespace'))
+    if (session.offloads('nvme-same-namespace'))
       expect(copies.length).toBeGreaterThan(MiB(1) / (ns.limits?.commandBytes ?? 1))
     await proof.host(ns).changedOnly(MiB(8), data)
   },
@@ -70,7 +80,7 @@ kernelCase(
     const half = ns.bytes / 2
     const data = pattern(half)
     await ns.write(0, data)
-    const call = await copy({ path: 'nvme-namespace', from: ns.at(0), to: ns.at(half), bytes: half })
+    const call = await copy({ path: 'nvme-same-namespace', from: ns.at(0), to: ns.at(half), bytes: half })
     proof.guest(call).moved()
     proof.device(call).moved()
     await proof.host(ns).changedOnly(half, data)
@@ -82,7 +92,7 @@ kernelCase('nvme/006', 'blocks of 4096 bytes are offloaded', {}, async ({ disk, 
   const data = pattern(KiB(4) * 333)
   await ns.write(KiB(4), data)
   const call = await copy({
-    path: 'nvme-namespace',
+    path: 'nvme-same-namespace',
     from: ns.at(KiB(4)),
     to: ns.at(MiB(8)),
     bytes: data.bytes,
@@ -94,7 +104,7 @@ kernelCase('nvme/006', 'blocks of 4096 bytes are offloaded', {}, async ({ disk, 
 
 kernelCase('nvme/007', 'half a block of 4096 bytes is EINVAL', {}, async ({ disk, copy, proof }) => {
   const ns = await disk('4k')
-  const call = await copy({ path: 'nvme-namespace', from: ns.at(0), to: ns.at(MiB(8)), bytes: KiB(2) })
+  const call = await copy({ path: 'nvme-same-namespace', from: ns.at(0), to: ns.at(MiB(8)), bytes: KiB(2) })
   proof.guest(call).refused('EINVAL')
   proof.device(call).untouched()
   await proof.host(ns).unchanged()
@@ -108,7 +118,12 @@ kernelCase(
     const ns = await disk('small')
     const data = pattern(512)
     await ns.write(ns.bytes - 512, data)
-    const call = await copy({ path: 'nvme-namespace', from: ns.at(ns.bytes - 512), to: ns.at(0), bytes: 512 })
+    const call = await copy({
+      path: 'nvme-same-namespace',
+      from: ns.at(ns.bytes - 512),
+      to: ns.at(0),
+      bytes: 512,
+    })
     proof.guest(call).moved()
     proof.device(call).moved()
     await proof.host(ns).changedOnly(0, data)
@@ -124,7 +139,7 @@ kernelCase(
     const data = pattern(KiB(64))
     await ns.write(MiB(1), data)
     const call = await copy({
-      path: 'nvme-namespace',
+      path: 'nvme-same-namespace',
       from: ns.at(MiB(1)),
       to: ns.at(MiB(1) + KiB(64)),
       bytes: KiB(64),
@@ -144,7 +159,7 @@ kernelCase(
     const data = pattern(MiB(1))
     await ns.write(0, data)
     const call = await copy(
-      { path: 'nvme-namespace', from: ns.at(0), to: ns.at(MiB(8)), bytes: MiB(1) },
+      { path: 'nvme-same-namespace', from: ns.at(0), to: ns.at(MiB(8)), bytes: MiB(1) },
       { flags: NO_FALLBACK },
     )
     proof.guest(call).moved()

@@ -1,0 +1,74 @@
+import type { Cell } from './plan.ts'
+import type { CaseRecord } from './record.ts'
+
+/** `infra`: the harness or the host failed, and nothing is known about the kernel. */
+export type Verdict = 'pass' | 'fail' | 'not run' | 'infra'
+
+/** What came of a case. */
+export interface CaseOutcome {
+  id: string
+  group: string
+  description: string
+  verdict: Verdict
+  /** One line why: of any verdict but `pass`. */
+  reason?: string
+  /** All that is known of a failure. */
+  details?: string
+  startedAt: Date
+  record: CaseRecord
+  /** Runs this case again. */
+  command: string
+}
+
+/** A cell with what was found out about it before its first case. */
+export interface CellFacts {
+  cell: Cell
+  treeVersion: string
+  series: { name: string; hash: string; patches: number } | null
+  kernel: { key: string; release: string; compiler: string; image: string }
+  machine: { qemu: string; qemuVersion: string; accel: 'kvm' | 'tcg'; cpus: number; memoryMiB: number }
+  /** The topology of the cell's guests. */
+  topology: string
+}
+
+/** Hears of a run as it goes; every hook is optional. A format is one of these. */
+export interface RunReporter {
+  onCellStart?(facts: CellFacts): void
+  onCaseStart?(facts: CellFacts, started: { id: string; description: string }): void
+  onCaseEnd?(facts: CellFacts, outcome: CaseOutcome): void
+  /** Once, also when the run was interrupted. */
+  onRunEnd?(end: { interrupted: boolean }): void
+}
+
+export interface Totals {
+  passed: number
+  failed: number
+  skipped: number
+  infra: number
+}
+
+export const noTotals: Totals = { passed: 0, failed: 0, skipped: 0, infra: 0 }
+
+const totalOf = { pass: 'passed', fail: 'failed', 'not run': 'skipped', infra: 'infra' } as const
+
+export function count(outcomes: readonly { verdict: Verdict }[]): Totals {
+  const totals = { ...noTotals }
+  for (const { verdict } of outcomes) totals[totalOf[verdict]] += 1
+  return totals
+}
+
+/** The last line of a run: `N passed, N failed, N skipped`, and the number of infra verdicts if there are any. */
+export function closingLine({ passed, failed, skipped, infra }: Totals): string {
+  const line = `${passed} passed, ${failed} failed, ${skipped} skipped`
+  return infra ? `${line}, ${infra} without a verdict (infra)` : line
+}
+
+/**
+ * 0: all passed or were not run, and at least one passed. 1: a case failed; that outweighs infra, since a failure is
+ * known and infra is not. 3: a case has no verdict for infra's sake, or none has run at all, which must not pass
+ * for success.
+ */
+export function exitStatus({ passed, failed, infra }: Totals): 0 | 1 | 3 {
+  if (failed) return 1
+  return infra || !passed ? 3 : 0
+}
