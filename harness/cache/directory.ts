@@ -15,10 +15,14 @@ export function cacheDirectory(environment: NodeJS.ProcessEnv = process.env): st
   try {
     mkdirSync(directory, { recursive: true, mode: 0o700 })
   } catch (cause) {
-    throw new Failure('infra', `cannot create the cache directory ${directory}: ${(cause as Error).message}`, {
-      remedy: 'set XDG_CACHE_HOME to a directory that you can write to',
-      cause,
-    })
+    throw new Failure(
+      'infra',
+      `cannot create the cache directory ${directory}: ${(cause as Error).message}`,
+      {
+        remedy: 'set XDG_CACHE_HOME to a directory that you can write to',
+        cause,
+      },
+    )
   }
   return directory
 }

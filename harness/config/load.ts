@@ -49,7 +49,10 @@ export async function loadConfig(cwd: string, overrides: Overrides = {}): Promis
   if (!tree) {
     const origin = overrides.tree === undefined ? where(['tree']) : '--tree'
     const known = Object.keys(value.trees).join(', ')
-    throw new Failure('usage', `${origin}: there is no tree ${JSON.stringify(label)}; expected one of: ${known}`)
+    throw new Failure(
+      'usage',
+      `${origin}: there is no tree ${JSON.stringify(label)}; expected one of: ${known}`,
+    )
   }
   const machine = { ...value.machine }
   if (overrides.qemu !== undefined) machine.qemu = overrides.qemu
@@ -58,7 +61,8 @@ export async function loadConfig(cwd: string, overrides: Overrides = {}): Promis
   return {
     file,
     tree: { label, ...tree },
-    series: overrides.series === undefined ? seriesPath(value.series, base) : seriesPath(overrides.series, cwd),
+    series:
+      overrides.series === undefined ? seriesPath(value.series, base) : seriesPath(overrides.series, cwd),
     kconfig: overrides.kconfig
       ? overrides.kconfig.map((name) => fragmentPath(name, base, cwd))
       : value.kconfig.map((name) => fragmentPath(name, base, base)),

@@ -31,7 +31,9 @@ export function parseYaml<S extends z.ZodType>(file: string, text: string, schem
   if (result.success) return { value: result.data, where }
   const problems = result.error.issues.flatMap((issue) => {
     if (issue.code === 'unrecognized_keys') {
-      return issue.keys.map((key) => `${where([...issue.path, key])}: unknown key ${[...issue.path, key].join('.')}`)
+      return issue.keys.map(
+        (key) => `${where([...issue.path, key])}: unknown key ${[...issue.path, key].join('.')}`,
+      )
     }
     return [`${where(issue.path)}: ${issue.path.join('.') || 'the file'}: ${issue.message}`]
   })

@@ -37,16 +37,21 @@ export async function downloadPackage(request: string, options: DownloadOptions)
     const update = await aptGet(['update'], options, state)
     tried = await aptGet(['download', request], options, state)
     if (tried.exitCode !== 0) {
-      throw new Failure('infra', `cannot download the Debian package ${request}: ${aptErrors(tried, update)}`, {
-        command: tried.escapedCommand,
-        remedy:
-          'check the network and /etc/apt/sources.list (a pinned version must still be in the archive), then run it again',
-      })
+      throw new Failure(
+        'infra',
+        `cannot download the Debian package ${request}: ${aptErrors(tried, update)}`,
+        {
+          command: tried.escapedCommand,
+          remedy:
+            'check the network and /etc/apt/sources.list (a pinned version must still be in the archive), then run it again',
+        },
+      )
     }
   }
   signal?.throwIfAborted()
   const name = (await readdir(directory)).find((entry) => entry.endsWith('.deb'))
-  if (!name) throw new Failure('infra', `apt-get download ${request} left no .deb`, { command: tried.escapedCommand })
+  if (!name)
+    throw new Failure('infra', `apt-get download ${request} left no .deb`, { command: tried.escapedCommand })
   const file = join(directory, 'package.deb')
   await rename(join(directory, name), file)
   const { stdout } = await execa('dpkg-deb', ['--field', file, 'Version'])
@@ -61,13 +66,17 @@ async function aptGet(args: string[], options: DownloadOptions, settings: string
   // As root, apt would otherwise download as a user who cannot enter a private directory.
   if (process.getuid?.() === 0) always.push('APT::Sandbox::User=root')
   signal?.throwIfAborted()
-  const child = execa('apt-get', ['--quiet', ...[...always, ...settings].flatMap((value) => ['-o', value]), ...args], {
-    cwd: directory,
-    env: { LC_ALL: 'C', DEBIAN_FRONTEND: 'noninteractive' },
-    stdin: 'ignore',
-    reject: false,
-    ...(signal && { cancelSignal: signal }),
-  })
+  const child = execa(
+    'apt-get',
+    ['--quiet', ...[...always, ...settings].flatMap((value) => ['-o', value]), ...args],
+    {
+      cwd: directory,
+      env: { LC_ALL: 'C', DEBIAN_FRONTEND: 'noninteractive' },
+      stdin: 'ignore',
+      reject: false,
+      ...(signal && { cancelSignal: signal }),
+    },
+  )
   child.stdout.on('data', (data: Buffer) => {
     const percent = /dlstatus:\d+:([\d.]+):/.exec(data.toString())?.[1]
     if (percent) emit?.({ type: 'step-progress', step: 'fetch', note: `${Math.round(Number(percent))} %` })
@@ -75,7 +84,10 @@ async function aptGet(args: string[], options: DownloadOptions, settings: string
   const result = await child
   signal?.throwIfAborted()
   if (result.code === 'ENOENT') {
-    throw new Failure('infra', 'apt-get is not there: copylab fetches kernel sources on Debian and its kin only')
+    throw new Failure(
+      'infra',
+      'apt-get is not there: copylab fetches kernel sources on Debian and its kin only',
+    )
   }
   return result
 }

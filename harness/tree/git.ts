@@ -35,7 +35,11 @@ export interface GitResult {
 }
 
 /** Runs git in `directory` and returns what it said, whatever its exit status. */
-export async function tryGit(directory: string, args: string[], options: GitOptions = {}): Promise<GitResult> {
+export async function tryGit(
+  directory: string,
+  args: string[],
+  options: GitOptions = {},
+): Promise<GitResult> {
   const { signal, input = '' } = options
   signal?.throwIfAborted()
   const result = await execa('git', ['-C', directory, ...args], {
@@ -48,7 +52,9 @@ export async function tryGit(directory: string, args: string[], options: GitOpti
   })
   signal?.throwIfAborted()
   if (result.exitCode === undefined) {
-    throw new Failure('infra', `git did not end by itself: ${result.shortMessage}`, { command: result.escapedCommand })
+    throw new Failure('infra', `git did not end by itself: ${result.shortMessage}`, {
+      command: result.escapedCommand,
+    })
   }
   return { status: result.exitCode, stdout: result.stdout, stderr: result.stderr }
 }

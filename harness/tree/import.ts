@@ -30,7 +30,11 @@ const highWater = 8 << 20
  * Makes the commit `refs/heads/base` out of the source archive in a Debian linux-source package, in the empty
  * repository `repository`. Nothing but git objects is written: the work tree is a checkout away.
  */
-export async function importPackage(deb: string, repository: string, options: ImportOptions): Promise<Imported> {
+export async function importPackage(
+  deb: string,
+  repository: string,
+  options: ImportOptions,
+): Promise<Imported> {
   const { signal } = options
   await git(repository, ['init', '--quiet'], { signal })
   // Packs are written once and read rarely; level 1 is quicker than none, as git hashes packs three times.
@@ -42,11 +46,15 @@ export async function importPackage(deb: string, repository: string, options: Im
   const unpack = execa('dpkg-deb', ['--fsys-tarfile', deb], { ...settings, stdin: 'ignore' })
   const decompress = execa('xz', ['--decompress', '--stdout', '--threads=0'], settings)
   const imports = Array.from({ length: importers }, () =>
-    execa('git', ['-C', repository, 'fast-import', '--quiet', '--done', '--depth=0', '--big-file-threshold=1g'], {
-      ...settings,
-      env: gitEnvironment(),
-      extendEnv: false,
-    }),
+    execa(
+      'git',
+      ['-C', repository, 'fast-import', '--quiet', '--done', '--depth=0', '--big-file-threshold=1g'],
+      {
+        ...settings,
+        env: gitEnvironment(),
+        extendEnv: false,
+      },
+    ),
   )
   const children = [unpack, decompress, ...imports]
   const feeds = imports.map((child) => child.stdin)
@@ -64,10 +72,14 @@ export async function importPackage(deb: string, repository: string, options: Im
     const words = Buffer.from(stderr ?? [])
       .toString()
       .trim()
-    throw new Failure('infra', `cannot import ${deb} into git: ${words || shortMessage || (error as Error).message}`, {
-      remedy: `make room on the disk if it is full; if the package is damaged, delete ${deb}`,
-      cause: error,
-    })
+    throw new Failure(
+      'infra',
+      `cannot import ${deb} into git: ${words || shortMessage || (error as Error).message}`,
+      {
+        remedy: `make room on the disk if it is full; if the package is damaged, delete ${deb}`,
+        cause: error,
+      },
+    )
   } finally {
     stop.abort()
     await Promise.allSettled(children)
@@ -104,7 +116,8 @@ async function feedImporters(archive: Readable, feeds: Writable[], { emit }: Imp
     const write = (mode: string, bytes: number) =>
       feed.write(`M ${mode} inline ${JSON.stringify(path)}\ndata ${bytes}\n`)
     files += 1
-    if (files % 1000 === 0) emit?.({ type: 'step-progress', step: 'unpack', done: files, note: `${files} files` })
+    if (files % 1000 === 0)
+      emit?.({ type: 'step-progress', step: 'unpack', done: files, note: `${files} files` })
     if (entry.type === 'File') {
       write((entry.mode ?? 0) & 0o100 ? '100755' : '100644', entry.size)
       entry.on('data', (data: Buffer) => {

@@ -41,7 +41,10 @@ const readySchema = z.object({ id: z.string(), version: z.string(), base: z.stri
  * Three steps, each whole or absent, so that an interrupted run goes on after the last whole one: the package, the
  * git objects, the work tree. The version found first is recorded, and later runs ask apt nothing.
  */
-export async function provideTree(spec: { label: string; debian: string }, options: TreeOptions): Promise<Tree> {
+export async function provideTree(
+  spec: { label: string; debian: string },
+  options: TreeOptions,
+): Promise<Tree> {
   const trees = join(options.cache, 'trees')
   // The request names the place, so a pin and the unpinned package are kept apart.
   const directory = join(trees, spec.debian)
@@ -89,15 +92,21 @@ async function prepare(request: string, directory: string, options: TreeOptions)
     return commit && tree ? { commit, tree } : undefined
   }
 
-  await step('fetch', `${request} from the machine's Debian archive`, version() !== undefined, options, async () => {
-    await checkRoom(directory)
-    await publish(packageDirectory, async (temporary) => {
-      await mkdir(temporary, { mode: 0o700 })
-      const aptState = join(options.cache, 'apt')
-      const { version } = await downloadPackage(request, { directory: temporary, aptState, signal, emit })
-      await writeFile(join(temporary, 'version'), version)
-    })
-  })
+  await step(
+    'fetch',
+    `${request} from the machine's Debian archive`,
+    version() !== undefined,
+    options,
+    async () => {
+      await checkRoom(directory)
+      await publish(packageDirectory, async (temporary) => {
+        await mkdir(temporary, { mode: 0o700 })
+        const aptState = join(options.cache, 'apt')
+        const { version } = await downloadPackage(request, { directory: temporary, aptState, signal, emit })
+        await writeFile(join(temporary, 'version'), version)
+      })
+    },
+  )
   await step('unpack', `${request} ${version()} into git`, imported() !== undefined, options, async () => {
     await rm(source, { recursive: true, force: true })
     await publish(source, async (temporary) => {

@@ -1,0 +1,83 @@
+import { access, readFile, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { execa } from 'execa'
+import type { Emit } from '../events.ts'
+import type { Request } from './fragments.ts'
+import { configure } from './kconfig.ts'
+import { runMake } from './make.ts'
+import { buildEnvironment, hasCcache, reproducible } from './toolchain.ts'
+
+export interface BuildOptions {
+  /** The source's work tree; the caller holds its lock. */
+  source: string
+  /** The O= directory. */
+  directory: string
+  requests: Request[]
+  /** Directory above both of them. */
+  ccacheBase: string
+  jobs: number
+  log: string
+  /** Descriptor of the lock. */
+  lock: number
+  step: <T>(name: string, detail: string, work: () => Promise<T>) => Promise<T>
+  signal?: AbortSignal | undefined
+  emit?: Emit | undefined
+}
+
+export interface Built {
+  /** Writes the image without symbols and debug information. */
+  strip(to: string): Promise<void>
+}
+
+/** Configures and builds vmlinux. */
+export async function build(options: BuildOptions): Promise<Built> {
+  const { source, directory, requests, jobs, log, lock, step, signal, emit } = options
+  const environment = buildEnvironment(options.ccacheBase)
+  const compiler = (await hasCcache()) ? ['CC=ccache gcc'] : []
+  const common = ['-C', source, `O=${directory}`, `-j${jobs}`, ...compiler, ...reproducible]
+  const make = (targets: string[], onLine?: (line: string) => void) =>
+    runMake({ args: [...common, ...targets], environment, log, lock, signal, ...(onLine && { onLine }) })
+
+  await step('kconfig', `${requests.length} options`, () =>
+    configure(source, directory, requests, (...targets) => make(targets)),
+  )
+  const count = await counter(directory)
+  await step('build', `vmlinux with make -j${jobs}, log ${log}`, () =>
+    make(['vmlinux'], (line) => {
+      const done = count.line(line)
+      if (done !== undefined)
+        emit?.({ type: 'step-progress', step: 'build', done, ...count.total, note: 'objects' })
+    }),
+  )
+  await count.save()
+  const vmlinux = join(directory, 'vmlinux')
+  return {
+    async strip(to) {
+      await execa('strip', ['-o', to, vmlinux], signal ? { cancelSignal: signal } : {})
+    },
+  }
+}
+
+/** Counts compiled objects. How many a build from nothing takes is remembered beside the objects. */
+async function counter(directory: string) {
+  const remembered = join(directory, 'copylab-objects')
+  const fromNothing = await access(join(directory, 'vmlinux')).then(
+    () => false,
+    () => true,
+  )
+  const last = Number(await readFile(remembered, 'utf8').catch(() => ''))
+  let objects = 0
+  return {
+    // A rebuild compiles an unknown part of them: a total would mislead.
+    total: fromNothing && last > 0 ? { total: last } : {},
+    line(line: string): number | undefined {
+      if (!/^ {2}(CC|AS|HOSTCC) /.test(line)) return undefined
+      objects += 1
+      return objects
+    },
+    async save() {
+      // The higher one: a build that was interrupted counts the rest only when it goes on.
+      if (fromNothing) await writeFile(remembered, String(Math.max(last || 0, objects)))
+    },
+  }
+}

@@ -1,0 +1,70 @@
+import { readFile } from 'node:fs/promises'
+import { Failure } from '../failure.ts'
+
+/** One requested option: `CONFIG_X=y` has the value `y`, `# CONFIG_X is not set` has `n`. */
+export interface Request {
+  /** Without `CONFIG_`. */
+  name: string
+  /** `y`, `m`, `n`, a number or a quoted string, as .config has it. */
+  value: string
+  /** `file:line` that asks for it. */
+  where: string
+}
+
+/** The options of one .config or fragment, in order. */
+export function parseConfig(file: string, text: string): Request[] {
+  const requests: Request[] = []
+  for (const [index, line] of text.split('\n').entries()) {
+    const where = `${file}:${index + 1}`
+    const unset = /^# CONFIG_(\w+) is not set\s*$/.exec(line)
+    const set = /^CONFIG_(\w+)=(\S.*?)\s*$/.exec(line)
+    if (unset?.[1]) requests.push({ name: unset[1], value: 'n', where })
+    else if (set?.[1] && set[2]) requests.push({ name: set[1], value: set[2], where })
+    else if (line.trim() && !line.startsWith('#')) {
+      throw new Failure(
+        'usage',
+        `${where}: expected CONFIG_X=value or # CONFIG_X is not set, not ${line.trim()}`,
+      )
+    }
+  }
+  return requests
+}
+
+/**
+ * Reads fragments and merges them.
+ * @returns one request an option, sorted by name, so that order and comments change nothing downstream.
+ * @throws Failure('usage') for a fragment that is not there, a line that says nothing, or two that contradict.
+ */
+export async function readFragments(files: string[]): Promise<Request[]> {
+  const merged = new Map<string, Request>()
+  for (const file of files) {
+    for (const request of parseConfig(file, await readFragment(file))) {
+      const other = merged.get(request.name)
+      if (other && other.value !== request.value) {
+        throw new Failure(
+          'usage',
+          `CONFIG_${request.name} is wanted ${request.value} by ${request.where}, ${other.value} by ${other.where}`,
+          { remedy: 'leave one of the two fragments out, or move the option to a fragment of its own' },
+        )
+      }
+      merged.set(request.name, other ?? request)
+    }
+  }
+  return [...merged.values()].sort((a, b) => (a.name < b.name ? -1 : 1))
+}
+
+/** The line that .config has for a request. */
+export function configLine({ name, value }: Pick<Request, 'name' | 'value'>): string {
+  return value === 'n' ? `# CONFIG_${name} is not set` : `CONFIG_${name}=${value}`
+}
+
+async function readFragment(file: string): Promise<string> {
+  try {
+    return await readFile(file, 'utf8')
+  } catch (cause) {
+    throw new Failure('usage', `cannot read the kconfig fragment ${file}: ${(cause as Error).message}`, {
+      remedy: 'copylab.yaml and --kconfig take names of files in kconfigs/ without .config, or paths',
+      cause,
+    })
+  }
+}

@@ -1,0 +1,82 @@
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { createWriteStream } from 'node:fs'
+import { createInterface } from 'node:readline'
+import { PassThrough } from 'node:stream'
+import { finished } from 'node:stream/promises'
+import { Failure } from '../failure.ts'
+import { firstError } from './errors.ts'
+
+export interface MakeOptions {
+  /** Everything after `make`. */
+  args: string[]
+  environment: NodeJS.ProcessEnv
+  /** File that make's output is appended to. */
+  log: string
+  /** Descriptor of the lock that make and its children keep hold of. */
+  lock: number
+  signal?: AbortSignal | undefined
+  /** Called with every line of output. */
+  onLine?: (line: string) => void
+}
+
+/** Time for make and the compilers to remove half-written files once they are told to end. */
+const graceMs = 2000
+
+/**
+ * Runs make in a process group of its own, which ends as a whole when the signal is aborted.
+ * @throws Failure('infra') with the first error of the build, the log and the command.
+ */
+export async function runMake(options: MakeOptions): Promise<void> {
+  const { args, environment, log, lock, signal, onLine } = options
+  signal?.throwIfAborted()
+  // If copylab is killed, make hears of it and ends its children; they keep the lock until the last has ended.
+  const command = ['setpriv', '--pdeathsig', 'TERM', 'make', ...args]
+  const child = spawn(command[0] as string, command.slice(1), {
+    detached: true,
+    env: environment,
+    stdio: ['ignore', 'pipe', 'pipe', lock],
+  })
+  const closed = once(child, 'close') as Promise<[number | null]>
+  const kill = (name: NodeJS.Signals) => {
+    if (child.pid === undefined) return
+    try {
+      process.kill(-child.pid, name)
+    } catch {
+      // The group has ended.
+    }
+  }
+  let timer: NodeJS.Timeout | undefined
+  const abort = () => {
+    kill('SIGTERM')
+    timer = setTimeout(() => kill('SIGKILL'), graceMs)
+  }
+  signal?.addEventListener('abort', abort, { once: true })
+
+  const output = new PassThrough()
+  const file = createWriteStream(log, { flags: 'a' })
+  const written = finished(output.pipe(file))
+  createInterface({ input: output }).on('line', (line) => onLine?.(line))
+  child.stdout?.on('data', (data) => output.write(data))
+  child.stderr?.on('data', (data) => output.write(data))
+  try {
+    const [status] = await closed
+    output.end()
+    await written
+    signal?.throwIfAborted()
+    if (status === 0) return
+    throw new Failure('infra', `the kernel does not build: ${await firstError(log)}`, {
+      log,
+      command: ['make', ...args].map(quote).join(' '),
+    })
+  } finally {
+    clearTimeout(timer)
+    signal?.removeEventListener('abort', abort)
+    kill('SIGKILL')
+  }
+}
+
+/** A word as a POSIX shell reads it back. */
+function quote(word: string): string {
+  return /^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", `'\\''`)}'`
+}

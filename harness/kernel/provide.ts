@@ -1,0 +1,165 @@
+import { createHash } from 'node:crypto'
+import { readFileSync } from 'node:fs'
+import { copyFile, mkdir, readFile, rm, writeFile } from 'node:fs/promises'
+import { availableParallelism } from 'node:os'
+import { join } from 'node:path'
+import { z } from 'zod'
+import { publish } from '../cache/directory.ts'
+import { withLock } from '../cache/lock.ts'
+import type { Emit } from '../events.ts'
+import { Failure } from '../failure.ts'
+import type { Series } from '../series/load.ts'
+import type { Tree } from '../tree/provide.ts'
+import { configLine, type Request, readFragments } from './fragments.ts'
+import { compilerVersion } from './toolchain.ts'
+
+export interface KernelOptions {
+  tree: Tree
+  /** null: the tree as it is. */
+  series: Series | null
+  /** Paths of kconfig fragments. */
+  fragments: string[]
+  /** copylab's cache directory. */
+  cache: string
+  signal?: AbortSignal | undefined
+  emit?: Emit | undefined
+}
+
+export interface Kernel {
+  /** Path of the stripped vmlinux, which QEMU starts by its PVH note. */
+  image: string
+  /** SHA-256 of all that goes into the image. */
+  key: string
+  /** As `uname -r` says it. */
+  release: string
+  /** Path of the final .config. */
+  config: string
+  treeVersion: string
+  compiler: string
+  seriesHash: string | null
+  /** Path of make's output. */
+  buildLog: string
+  /** false: it was in the cache. */
+  built: boolean
+  /** Milliseconds that the build took, whenever that was. */
+  buildMs: number
+}
+
+/** Raised when the way of building changes what comes out of the same inputs. */
+const recipe = 1
+
+const metaSchema = z.object({
+  release: z.string(),
+  treeVersion: z.string(),
+  compiler: z.string(),
+  seriesHash: z.string().nullable(),
+  buildMs: z.number(),
+})
+type Meta = z.infer<typeof metaSchema>
+
+/**
+ * Provides the kernel of a tree, a series and kconfig fragments. What has been built before from the same inputs is
+ * taken from the cache, and neither make nor git is started.
+ * @throws Failure: 'usage' when the series does not apply or an option is dropped, 'infra' when the build fails.
+ */
+export async function provideKernel(options: KernelOptions): Promise<Kernel> {
+  const { tree, series, cache } = options
+  const [requests, compiler] = await Promise.all([readFragments(options.fragments), compilerVersion()])
+  const inputs = [recipe, tree.id, series?.hash ?? null, requests.map(configLine), compiler]
+  const key = createHash('sha256').update(JSON.stringify(inputs)).digest('hex')
+  const directory = join(cache, 'kernels', key)
+  const known = () => readKernel(directory, key)
+  const cached = known()
+  if (cached) return { ...cached, built: false }
+
+  let built = false
+  const started = Date.now()
+  const kernel = await withLock(
+    tree.lock,
+    async (lock) => {
+      const other = known()
+      if (other) return other
+      built = true
+      await buildKernel(directory, requests, compiler, lock, started, options)
+      return known()
+    },
+    options,
+  )
+  if (!kernel) throw new Failure('infra', `${directory} vanished as soon as it was published`)
+  return { ...kernel, built }
+}
+
+function readKernel(directory: string, key: string): Omit<Kernel, 'built'> | undefined {
+  let meta: Meta
+  try {
+    meta = metaSchema.parse(JSON.parse(readFileSync(join(directory, 'meta.json'), 'utf8')))
+  } catch {
+    return undefined // not there: directories are published whole
+  }
+  const inside = (name: string) => join(directory, name)
+  return { ...meta, key, image: inside('vmlinux'), config: inside('config'), buildLog: inside('build.log') }
+}
+
+async function buildKernel(
+  directory: string,
+  requests: Request[],
+  compiler: string,
+  lock: number,
+  started: number,
+  options: KernelOptions,
+): Promise<void> {
+  // Loaded late: a run that finds its kernel has no use for them.
+  const { applySeries } = await import('../series/apply.ts')
+  const { driftNote } = await import('../series/load.ts')
+  const { build } = await import('./build.ts')
+  const { tree, series, cache, signal, emit } = options
+  const step = async <T>(name: string, detail: string, work: () => Promise<T>): Promise<T> => {
+    const began = Date.now()
+    emit?.({ type: 'step-started', step: name, detail })
+    const result = await work()
+    emit?.({ type: 'step-finished', step: name, cached: false, ms: Date.now() - began })
+    return result
+  }
+  const drift = series && driftNote(series, tree)
+  if (drift) emit?.({ type: 'note', message: drift })
+  const detail = series ? `${series.name}, ${series.patches.length} patches, on ${tree.version}` : 'none'
+  await step('series', detail, () => applySeries(tree, series, options))
+
+  // One build directory for a tree and a configuration: another series then compiles only what it changes.
+  const fragmentsHash = createHash('sha256').update(requests.map(configLine).join('\n')).digest('hex')
+  const buildDirectory = join(
+    cache,
+    'build',
+    `${tree.label}-${tree.id.slice(0, 12)}-${fragmentsHash.slice(0, 12)}`,
+  )
+  await mkdir(buildDirectory, { recursive: true, mode: 0o700 })
+  const log = join(buildDirectory, 'copylab-build.log')
+  await rm(log, { force: true })
+  const result = await build({
+    source: tree.git,
+    directory: buildDirectory,
+    requests,
+    ccacheBase: cache,
+    jobs: availableParallelism(),
+    log,
+    lock,
+    step,
+    signal,
+    emit,
+  })
+  await publish(directory, async (temporary) => {
+    await mkdir(temporary, { mode: 0o700 })
+    await result.strip(join(temporary, 'vmlinux'))
+    await copyFile(join(buildDirectory, '.config'), join(temporary, 'config'))
+    await copyFile(log, join(temporary, 'build.log'))
+    const release = await readFile(join(buildDirectory, 'include/config/kernel.release'), 'utf8')
+    const meta: Meta = {
+      release: release.trim(),
+      treeVersion: tree.version,
+      compiler,
+      seriesHash: series?.hash ?? null,
+      buildMs: Date.now() - started,
+    }
+    await writeFile(join(temporary, 'meta.json'), `${JSON.stringify(meta, null, 2)}\n`)
+  })
+}
