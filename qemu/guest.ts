@@ -135,6 +135,7 @@ export class Guest {
   readonly #gone: Promise<never>
   #taintAtBoot = 0
   #ioError: string | undefined
+  #shutdownReason: string | undefined
 
   /** Use `bootGuest`. */
   constructor(parts: { process: QemuProcess; command: string[]; console: ConsoleLog; traceLog: string }) {
@@ -151,6 +152,7 @@ export class Guest {
     this.#gone.catch(() => {})
     this.#qmp = new QmpClient(monitor)
     this.#qmp.onEvent(({ event, data }) => {
+      if (event === 'SHUTDOWN') this.#shutdownReason = String(data?.reason)
       if (event === 'BLOCK_IO_ERROR' && data?.nospace)
         this.#ioError = 'the host has no space left for a disk image'
     })
@@ -167,6 +169,11 @@ export class Guest {
       await Promise.race([process.exited, delay(1000, undefined, { ref: false })])
       this.#giveUp('agent', `the guest's agent is lost: ${error.message}`)
     })
+  }
+
+  /** QEMU's process. */
+  get pid(): number {
+    return this.#process.pid
   }
 
   get consoleLog(): string {
@@ -341,7 +348,9 @@ export class Guest {
     if (panic) this.#giveUp('panic', `the guest's kernel panicked: ${panic.replace(/^\[.*?\] /, '')}`)
     else {
       const last = this.#qemuLog().trim().split('\n').at(-1)
-      this.#giveUp('exited', `QEMU ended (${how})${last ? `: ${last}` : ''}`)
+      // `guest-reset` without a panic is a triple fault or a reboot that nobody asked for.
+      const why = this.#shutdownReason ? `, ${this.#shutdownReason}` : ''
+      this.#giveUp('exited', `QEMU ended (${how}${why})${last ? `: ${last}` : ''}`)
     }
   }
 

@@ -9,6 +9,8 @@ import { type Entry, writeCpio } from './cpio.ts'
 
 export interface InitrdOptions {
   cacheDir: string
+  /** Where the image goes; default `cacheDir`. For an image with files that nobody will want again. */
+  imageDir?: string
   /** Host programs wanted, by name or path. */
   tools: string[]
   /** Further host files with their absolute place in the guest; mode as on the host unless given. */
@@ -40,7 +42,7 @@ const opened: Record<string, string[]> = {
  * file is missing.
  */
 export async function provideInitrd(options: InitrdOptions): Promise<{ path: string; missing: string[] }> {
-  const { cacheDir } = options
+  const { cacheDir, imageDir = cacheDir } = options
   const agent = await compileStatic(fileURLToPath(new URL('agent/agent.c', import.meta.url)), cacheDir)
   const busybox = await findProgram('busybox')
   if (!busybox) {
@@ -63,7 +65,7 @@ export async function provideInitrd(options: InitrdOptions): Promise<{ path: str
 
   const libraries = await librariesOf(sources, cacheDir)
   const all = [...sources, ...libraries.map((path) => ({ host: path, guest: path, mode: 0o755 }))]
-  const path = join(cacheDir, `initrd-${await keyOf(all)}.cpio`)
+  const path = join(imageDir, `initrd-${await keyOf(all)}.cpio`)
   if (await stat(path).catch(() => undefined)) return { path, missing }
 
   const applets = await execa(busybox, ['--list'])

@@ -25,6 +25,8 @@ export class QmpClient {
     this.#stream = stream
     const lines = createInterface({ input: stream, crlfDelay: Number.POSITIVE_INFINITY })
     lines.on('line', (line) => this.#receive(line))
+    // readline passes the stream's error on.
+    lines.on('error', (error) => this.#fail(error as Error))
     stream.on('error', (error) => this.#fail(error))
     stream.on('close', () => this.#fail(new Error('QEMU closed its monitor')))
     lines.on('close', () => this.#fail(new Error('QEMU closed its monitor')))
