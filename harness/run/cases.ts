@@ -28,7 +28,8 @@ export async function findCases(directory: string): Promise<CaseInfo[]> {
   cases.sort((a, b) => (a.id < b.id ? -1 : 1))
   for (const [index, { id, file }] of cases.entries()) {
     const before = cases[index - 1]
-    if (before?.id === id) throw new Failure('usage', `${file}: case ${id} is also declared in ${before.file}`)
+    if (before?.id === id)
+      throw new Failure('usage', `${file}: case ${id} is also declared in ${before.file}`)
   }
   return cases
 }
@@ -38,9 +39,14 @@ async function casesOf(file: string, directory: string): Promise<CaseInfo[]> {
   const found = [...source.matchAll(declaration)]
   const calls = source.match(/^\s*kernelCase\(/gm)?.length ?? 0
   if (found.length !== calls) {
-    throw new Failure('usage', `${file}: ${calls - found.length} of ${calls} calls of kernelCase cannot be read`, {
-      remedy: "write id and description as literals in single quotes, then the options' literal, at the left margin",
-    })
+    throw new Failure(
+      'usage',
+      `${file}: ${calls - found.length} of ${calls} calls of kernelCase cannot be read`,
+      {
+        remedy:
+          "write id and description as literals in single quotes, then the options' literal, at the left margin",
+      },
+    )
   }
   return found.map(([, id = '', description = '', options = '']) => {
     const group = relative(directory, file).split('/')[0] ?? ''
@@ -48,6 +54,12 @@ async function casesOf(file: string, directory: string): Promise<CaseInfo[]> {
       throw new Failure('usage', `${file}: case '${id}' must be named ${group}/NNN, after its folder`)
     }
     const needs = [...(/needs: \[([^\]]*)\]/.exec(options)?.[1] ?? '').matchAll(/'([^']+)'/g)]
-    return { id, group, description: description.replace(/\\(.)/g, '$1'), needs: needs.map(([, need = '']) => need), file }
+    return {
+      id,
+      group,
+      description: description.replace(/\\(.)/g, '$1'),
+      needs: needs.map(([, need = '']) => need),
+      file,
+    }
   })
 }

@@ -45,8 +45,6 @@ export interface GuestMethods {
 export interface GuestHost {
   /** UNIX socket of the calls. */
   socket: string
-  /** What was booted so far, in order. */
-  boots: GuestFacts[]
   close(): Promise<void>
 }
 
@@ -62,7 +60,7 @@ export async function hostGuests(o: {
   boot: (directory: string) => Promise<Guest>
 }): Promise<GuestHost> {
   const socket = join(o.directory, 'guests')
-  const boots: GuestFacts[] = []
+  let facts: GuestFacts | undefined
   let current: Promise<Guest> | undefined
   let count = 0
   let failed = 0
@@ -75,7 +73,7 @@ export async function hostGuests(o: {
     try {
       const guest = await o.boot(directory)
       failed = 0
-      boots.push(factsOf(guest, count))
+      facts = factsOf(guest, count)
       return guest
     } catch (error) {
       failed += 1
@@ -104,7 +102,7 @@ export async function hostGuests(o: {
       const known = await current?.catch(() => undefined)
       if (known ? !known.alive : failed < bootAttempts) await discard()
       await ensure()
-      return boots.at(-1) as GuestFacts
+      return facts as GuestFacts
     },
     exec: async ({ argv, input, timeoutMs }) => {
       const guest = await ensure()
@@ -125,7 +123,6 @@ export async function hostGuests(o: {
   const server = await serve(socket, methods as never)
   return {
     socket,
-    boots,
     close: async () => {
       closed = true
       await Promise.all([server.close(), current?.then((guest) => guest.kill()).catch(() => {})])

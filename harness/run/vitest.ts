@@ -102,7 +102,8 @@ function adapter(run: VitestRun, outcomes: CaseOutcome[], errors: string[]): Rep
   const byId = new Map(run.cases.map((info) => [info.id, info]))
   const infoOf = (test: TestCase) => {
     const info = byId.get(test.name.split(' ')[0] ?? '')
-    if (!info) throw new Failure('infra', `${test.module.moduleId} has a test that is no case: '${test.name}'`)
+    if (!info)
+      throw new Failure('infra', `${test.module.moduleId} has a test that is no case: '${test.name}'`)
     return info
   }
   return {
@@ -143,7 +144,8 @@ function judge(test: TestCase): Pick<CaseOutcome, 'verdict' | 'reason' | 'detail
   const message = first?.message ?? 'vitest gave no error'
   const stack = first?.stack?.split('\n').filter((line) => line.includes('/tests/')) ?? []
   const details = [message, ...(first?.diff ? [first.diff] : []), ...stack].join('\n')
-  if (record.infra !== undefined) return { ...common, verdict: 'infra', reason: firstLine(record.infra), details }
+  if (record.infra !== undefined)
+    return { ...common, verdict: 'infra', reason: firstLine(record.infra), details }
   return { ...common, verdict: 'fail', reason: firstLine(record.splat ?? message), details }
 }
 

@@ -1,0 +1,57 @@
+import { putFiles, runCommand, runShell, shellTools } from '../../qemu/shell.ts'
+import { loadConfig, type Overrides } from '../config/load.ts'
+import { Failure } from '../failure.ts'
+import { showProgress } from '../report/progress.ts'
+import { bootCell, provideCell, withPrivateDirectory } from '../run/cell.ts'
+import { planRun } from '../run/plan.ts'
+import type { CommandContext } from './run.ts'
+
+export interface ShellOptions extends Overrides {
+  /** Host files to put into the guest. */
+  put?: string[] | undefined
+}
+
+/**
+ * `copylab shell [--put FILE…] [-- COMMAND…]`: a prompt in a guest, or one command whose exit status is returned.
+ * @throws Failure
+ */
+export async function shell(
+  command: string[],
+  options: ShellOptions,
+  { cwd, signal }: CommandContext,
+): Promise<number> {
+  if (!command.length && !process.stdin.isTTY) {
+    throw new Failure('usage', 'standard input is no terminal, so there can be no prompt', {
+      remedy: 'give the command to run: copylab shell -- COMMAND',
+    })
+  }
+  const [cell] = planRun(await loadConfig(cwd, options), []).cells
+  if (!cell) throw new Error('a plan without a cell')
+  const progress = showProgress({ stream: process.stderr })
+  try {
+    const emit = progress.emit
+    const provided = await provideCell(cell, {
+      tools: shellTools,
+      files: putFiles(options.put ?? []),
+      signal,
+      emit,
+    })
+    return await withPrivateDirectory(async (directory) => {
+      const guest = await bootCell(provided, directory, { signal, emit })
+      progress.close()
+      try {
+        if (command.length) return await runCommand(guest, command, process, signal)
+        for (const { name, device, bytes, blockSize } of guest.disks.values()) {
+          process.stdout.write(
+            `${device.padEnd(14)} ${name}, ${bytes / 2 ** 20} MiB in blocks of ${blockSize}\n`,
+          )
+        }
+        return await runShell(guest, process, signal)
+      } finally {
+        await guest.shutdown()
+      }
+    })
+  } finally {
+    progress.close()
+  }
+}

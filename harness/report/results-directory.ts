@@ -1,0 +1,104 @@
+/** Results as blktests leaves them: `<results>/<cell>/nodev/<group>/<nnn>` with `.full`, `.out.bad` and `.dmesg` beside it. */
+import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { dirname, join } from 'node:path'
+import { quoted } from '../../qemu/lost.ts'
+import type { CaseOutcome, CellFacts, RunReporter } from '../run/outcome.ts'
+import { metricsOf } from './metrics.ts'
+
+/** The file of a case's result. `nodev`: the cases choose their devices by themselves. */
+export function resultPath(results: string, cell: string, id: string): string {
+  return join(results, cell, 'nodev', id)
+}
+
+/** The `key<TAB>value` lines of a result; empty when there is none. */
+export function readResult(path: string): Map<string, string> {
+  let text: string
+  try {
+    text = readFileSync(path, 'utf8')
+  } catch {
+    return new Map()
+  }
+  const lines = text.split('\n').filter((line) => line.includes('\t'))
+  return new Map(lines.map((line) => [line.slice(0, line.indexOf('\t')), line.slice(line.indexOf('\t') + 1)]))
+}
+
+/** Writes each result as soon as it is there, so that an interrupted run keeps what it has. */
+export function resultsDirectory(results: string): RunReporter {
+  return {
+    onCaseEnd(facts, outcome) {
+      const path = resultPath(results, facts.cell.name, outcome.id)
+      mkdirSync(dirname(path), { recursive: true })
+      for (const suffix of ['.full', '.out.bad', '.dmesg']) rmSync(path + suffix, { force: true })
+      writeFileSync(path, resultText(outcome))
+      if (outcome.verdict === 'not run') return
+      writeFileSync(`${path}.full`, fullText(facts, outcome))
+      if (outcome.details !== undefined) writeFileSync(`${path}.out.bad`, `${outcome.details}\n`)
+      // blktests keeps the kernel's messages when they are why the test failed; a failure of ours is told by them, too.
+      if (outcome.verdict !== 'pass' && outcome.record.dmesg)
+        writeFileSync(`${path}.dmesg`, `${outcome.record.dmesg}\n`)
+    },
+  }
+}
+
+/**
+ * blktests knows no verdict for failures of the harness: its readers see `not run` with a reason that begins with
+ * `infra: `; summary.json has the verdict by name.
+ */
+function resultText(outcome: CaseOutcome): string {
+  const { verdict, startedAt, description, reason = '', record } = outcome
+  const lines: [string, string][] = [
+    ['date', localDate(startedAt)],
+    ['description', description],
+    ['status', verdict === 'infra' ? 'not run' : verdict],
+  ]
+  if (verdict === 'not run') lines.push(['reason', reason])
+  if (verdict === 'infra') lines.push(['reason', `infra: ${reason}`])
+  if (verdict === 'fail') lines.push(['reason', record.splat === undefined ? 'output' : 'dmesg'])
+  if (verdict === 'pass' || verdict === 'fail') {
+    lines.push(['exit_status', verdict === 'pass' ? '0' : '1'], ...metricsOf(outcome))
+  }
+  return lines.map(([key, value]) => `${key}\t${value.replace(/\s+/g, ' ')}\n`).join('')
+}
+
+/** `date --iso-8601=seconds` is not what blktests uses, but `date "+%Y-%m-%d %H:%M:%S"`. */
+function localDate(date: Date): string {
+  const two = (value: number) => String(value).padStart(2, '0')
+  const day = [date.getFullYear(), two(date.getMonth() + 1), two(date.getDate())].join('-')
+  return `${day} ${[date.getHours(), date.getMinutes(), date.getSeconds()].map(two).join(':')}`
+}
+
+function fullText({ kernel, series, machine }: CellFacts, outcome: CaseOutcome): string {
+  const { id, description, command, record, details } = outcome
+  const copies = record.copies.flatMap((copy, index) => [
+    `copy ${index + 1}: ${copy.bytes} bytes, ${copy.from.target}+${copy.from.offset} to ${copy.to.target}+${copy.to.offset} (${copy.path})`,
+    `  guest: ${inWords(copy.guest)}`,
+    `  devices: ${inWords(copy.device)}`,
+    `  borne out by: ${inWords(copy.witnesses)}`,
+  ])
+  const hosts = record.host.map(({ disk, sha256, changed }) => {
+    const ranges = changed.map(({ offset, bytes }) => `${offset}+${bytes}`)
+    return `host: ${disk} has sha256 ${sha256}, to be changed at ${ranges.join(', ') || 'nothing'}`
+  })
+  return [
+    `${id}: ${description}`,
+    `again: ${command}`,
+    `kernel: ${kernel.release} ${kernel.image}`,
+    `series: ${series ? `${series.name} ${series.hash}` : 'none'}`,
+    `machine: ${machine.qemuVersion}, ${machine.accel}, boot ${record.boot}`,
+    `by hand: ${quoted(record.qemu)}`,
+    '',
+    ...copies,
+    ...hosts,
+    ...(details === undefined ? [] : ['', details]),
+    '',
+    'kernel messages:',
+    record.dmesg.trimEnd(),
+    '',
+  ].join('\n')
+}
+
+function inWords(record: object): string {
+  return Object.entries(record)
+    .map(([key, value]) => `${key} ${Array.isArray(value) ? value.join('; ') || 'none' : value}`)
+    .join(', ')
+}

@@ -1,0 +1,117 @@
+/** Turns a planned cell into things that can be booted. */
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { chooseAccelerator, qemuVersion } from '../../qemu/accel.ts'
+import { compileStatic } from '../../qemu/cc.ts'
+import { bootGuest, type Guest, type Machine } from '../../qemu/guest.ts'
+import { provideInitrd } from '../../qemu/image.ts'
+import { defaultTopology } from '../../qemu/topology.ts'
+import { cacheDirectory } from '../cache/directory.ts'
+import { projectRoot } from '../config/load.ts'
+import type { Emit } from '../events.ts'
+import { deviceTraceEvents } from '../evidence/device-trace.ts'
+import { type Kernel, provideKernel } from '../kernel/provide.ts'
+import { loadSeries, type Series } from '../series/load.ts'
+import { provideTree } from '../tree/provide.ts'
+import type { CellFacts } from './outcome.ts'
+import type { Cell } from './plan.ts'
+
+export interface CellOptions {
+  /** Programs of the host to put into the guest's root. */
+  tools: readonly string[]
+  /** Further host files and their places in the guest. */
+  files?: { host: string; guest: string; mode?: number }[]
+  signal: AbortSignal
+  emit: Emit
+}
+
+export interface ProvidedCell {
+  facts: CellFacts
+  series: Series | null
+  initrd: string
+  /** Those of `tools` that the host does not have. */
+  missingTools: string[]
+}
+
+/** Where the guest has tests/guest/blkcopy.c. */
+export const copyTool = '/bin/blkcopy'
+
+/** Fetches, builds and makes whatever the cell wants and the cache does not have. */
+export async function provideCell(
+  cell: Cell,
+  { tools, files = [], signal, emit }: CellOptions,
+): Promise<ProvidedCell> {
+  const cache = cacheDirectory()
+  const { qemu, accel, cpus, memory } = cell.machine
+  const provideMachine = async (): Promise<Machine> => {
+    const [version, accelerator] = await Promise.all([
+      qemuVersion({ qemu, stateDir: cache }),
+      chooseAccelerator({ wanted: accel, qemu, stateDir: cache, signal, emit }),
+    ])
+    return { qemu, qemuVersion: version, accel: accelerator.accel, cpus, memoryMiB: memory }
+  }
+  const provideRoot = async () => {
+    const cacheDir = join(cache, 'guest')
+    const tool = await compileStatic(join(projectRoot, 'tests/guest/blkcopy.c'), cacheDir)
+    const own = { host: tool, guest: copyTool, mode: 0o755 }
+    return provideInitrd({ cacheDir, tools: [...tools], files: [own, ...files] })
+  }
+  const provideSource = async () => {
+    const [tree, series] = await Promise.all([
+      provideTree(cell.tree, { cache, signal, emit }),
+      cell.series === null ? null : loadSeries(cell.series, cell.tree.label),
+    ])
+    const kernel = await provideKernel({ tree, series, fragments: cell.kconfig, cache, signal, emit })
+    return { tree, series, kernel }
+  }
+  const [machine, root, { tree, series, kernel }] = await Promise.all([
+    provideMachine(),
+    provideRoot(),
+    provideSource(),
+  ])
+  return {
+    facts: {
+      cell,
+      treeVersion: tree.version,
+      series: series && { name: series.name, hash: series.hash, patches: series.patches.length },
+      kernel: kernelFacts(kernel),
+      machine,
+      topology: defaultTopology.name,
+    },
+    series,
+    initrd: root.path,
+    missingTools: root.missing,
+  }
+}
+
+function kernelFacts({ key, release, compiler, image }: Kernel): CellFacts['kernel'] {
+  return { key, release, compiler, image }
+}
+
+/** Boots a guest of the cell in a private directory that has no other guest in it. */
+export function bootCell(
+  { facts, initrd }: ProvidedCell,
+  directory: string,
+  o: { signal: AbortSignal; emit: Emit },
+): Promise<Guest> {
+  return bootGuest({
+    kernel: facts.kernel.image,
+    initrd,
+    topology: defaultTopology,
+    machine: facts.machine,
+    directory,
+    traceEvents: deviceTraceEvents,
+    ...o,
+  })
+}
+
+/** A directory that only this user can look into, gone with all in it when the work is done. */
+export async function withPrivateDirectory<T>(work: (directory: string) => Promise<T>): Promise<T> {
+  const directory = await mkdtemp(join(tmpdir(), 'copylab-'))
+  try {
+    return await work(directory)
+  } finally {
+    await rm(directory, { recursive: true, force: true })
+  }
+}

@@ -1,0 +1,37 @@
+import type { Totals } from './outcome.ts'
+import { loadVitest } from './vitest.ts'
+
+/** Runs the unit tests below a directory with vitest's own report. A file that does not load counts as a failure. */
+export async function runUnitTests(
+  root: string,
+  directory: string,
+  signal: AbortSignal,
+): Promise<Omit<Totals, 'infra'>> {
+  const { createVitest } = await loadVitest()
+  const vitest = await createVitest(
+    'test',
+    {
+      config: false,
+      root,
+      watch: false,
+      reporters: ['dot'],
+      include: [`${directory}/**/*.test.ts`],
+    },
+    { server: { watch: null } },
+  )
+  const cancel = () => void vitest.cancelCurrentRun('keyboard-input')
+  signal.addEventListener('abort', cancel, { once: true })
+  try {
+    if (signal.aborted) return { passed: 0, failed: 0, skipped: 0 }
+    const { testModules, unhandledErrors } = await vitest.start()
+    const tests = testModules.flatMap((module) => [...module.children.allTests()])
+    const inState = (state: string) => tests.filter((one) => one.result().state === state).length
+    const broken = testModules.filter((module) => module.errors().length).length
+    const failed = inState('failed') + broken + unhandledErrors.length
+    // None found is no success either.
+    return { passed: inState('passed'), failed: failed + Number(!tests.length), skipped: inState('skipped') }
+  } finally {
+    signal.removeEventListener('abort', cancel)
+    await vitest.close()
+  }
+}
