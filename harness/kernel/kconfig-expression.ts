@@ -60,10 +60,14 @@ export function evaluate(expression: Expression, values: ReadonlyMap<string, str
     case 'not':
       return order[2 - order.indexOf(evaluate(expression.operand, values))] ?? 'n'
     case 'compare':
-      return compare(valueOf(expression.left, values), expression.operator, valueOf(expression.right, values))
+      return compare(
+        symbolValue(expression.left, values),
+        expression.operator,
+        symbolValue(expression.right, values),
+      )
     case 'symbol': {
       if (expression.name.startsWith('$')) return 'y'
-      const value = valueOf(expression.name, values)
+      const value = symbolValue(expression.name, values)
       return order.find((tristate) => tristate === value) ?? 'n'
     }
   }
@@ -81,7 +85,7 @@ export function show(expression: Expression, values: ReadonlyMap<string, string>
     case 'compare':
       return `${expression.left}${expression.operator}${expression.right}`
     case 'symbol':
-      return `${expression.name} (${valueOf(expression.name, values)})`
+      return `${expression.name} (${symbolValue(expression.name, values)})`
   }
 }
 
@@ -89,7 +93,7 @@ function lower(a: Tristate, b: Tristate): Tristate {
   return order[Math.min(order.indexOf(a), order.indexOf(b))] ?? 'n'
 }
 
-function valueOf(name: string, values: ReadonlyMap<string, string>): string {
+function symbolValue(name: string, values: ReadonlyMap<string, string>): string {
   if (/^["']/.test(name)) return name.slice(1, -1)
   if (/^(y|m|n|-?\d+|0x[0-9a-fA-F]+)$/.test(name)) return name
   return (values.get(name) ?? 'n').replace(/^"(.*)"$/, '$1')

@@ -1,0 +1,171 @@
+import { readFileSync } from 'node:fs'
+import { Command, CommanderError } from 'commander'
+import type { CommandContext } from './commands/run.ts'
+import type { Overrides } from './config/load.ts'
+import { describeFailure, Failure } from './failure.ts'
+import { addConfigOptions } from './options.ts'
+
+type Start = (run: (context: CommandContext) => Promise<number>) => Promise<void>
+
+const statuses =
+  '\nExit status: 0 all passed, 1 a case failed, 2 usage or configuration, 3 infrastructure, 130 or 143 interrupted.\n'
+
+/** The command line. Commands are imported when they are asked for, so that each starts with what it needs only. */
+function commandLine(start: Start): Command {
+  const { version } = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8'))
+  const program = new Command('copylab')
+    .description(
+      'builds a kernel with a patch series, boots it in QEMU and proves how its block copies moved',
+    )
+    .version(version)
+    .enablePositionalOptions()
+    .addHelpText('after', statuses)
+
+  addConfigOptions(program.command('run'), ['tree', 'series', 'kconfig', 'qemu', 'accel', 'results'])
+    .description('run cases on the kernel, building it first if need be')
+    .argument('[case...]', 'cases or groups, such as nvme/003 or dm; all of them when none is named')
+    .option('--dry-run', 'print what would be built, booted and run')
+    .addHelpText(
+      'after',
+      examples('copylab run', 'copylab run nvme/003 dm', 'copylab run --series none --results /tmp/r block'),
+    )
+    .action((cases: string[], options: Overrides & { dryRun?: boolean }) =>
+      start(async (context) => {
+        const { run } = await import('./commands/run.ts')
+        return run(cases, options, context)
+      }),
+    )
+
+  addConfigOptions(program.command('test'), ['tree', 'series', 'kconfig', 'qemu', 'accel', 'results'])
+    .description("run the harness's unit tests, then all cases")
+    .addHelpText('after', examples('copylab test', 'copylab test --accel tcg'))
+    .action((options: Overrides) =>
+      start(async (context) => {
+        const { test } = await import('./commands/test.ts')
+        return test(options, context)
+      }),
+    )
+
+  addConfigOptions(program.command('build'), ['tree', 'series', 'kconfig'])
+    .description("build the kernel alone; prints the image's path")
+    .addHelpText(
+      'after',
+      examples(
+        'copylab build',
+        'copylab build --series none',
+        'copylab build --kconfig boot,block,./my.config',
+      ),
+    )
+    .action((options: Overrides) =>
+      start(async (context) => {
+        const { build } = await import('./commands/build.ts')
+        return build(options, context)
+      }),
+    )
+
+  program
+    .command('list')
+    .description('list the cases')
+    .argument('[case...]', 'cases or groups; all of them when none is named')
+    .addHelpText('after', examples('copylab list', 'copylab list nvme'))
+    .action((cases: string[]) =>
+      start(async () => {
+        const { list } = await import('./commands/list.ts')
+        return list(cases)
+      }),
+    )
+
+  addConfigOptions(program.command('shell'), ['tree', 'series', 'kconfig', 'qemu', 'accel'])
+    .description('boot the default topology and get a prompt, or run one command and take its exit status')
+    .argument('[command...]', 'what to run in the guest, after --')
+    .option('--put <file...>', 'copy files of this machine into the guest')
+    .passThroughOptions()
+    .addHelpText(
+      'after',
+      examples(
+        'copylab shell',
+        'copylab shell -- uname -a',
+        'copylab shell --put ./my-test -- ./my-test /dev/nvme0n1',
+      ),
+    )
+    .action((command: string[], options: Overrides & { put?: string[] }) =>
+      start(async (context) => {
+        const { shell } = await import('./commands/shell.ts')
+        return shell(command, options, context)
+      }),
+    )
+
+  addConfigOptions(program.command('bench'), ['tree', 'series', 'kconfig', 'qemu', 'accel', 'results'])
+    .description('measure offload against fallback, and copylab itself')
+    .addHelpText('after', examples('copylab bench'))
+    .action((options: Overrides) =>
+      start(async (context) => {
+        const { bench } = await import('./commands/bench.ts')
+        return bench(options, context)
+      }),
+    )
+
+  program
+    .command('doctor')
+    .description('say what this machine can do, and what to install')
+    .addHelpText('after', examples('copylab doctor'))
+    .action(() =>
+      start(async (context) => {
+        const { doctor } = await import('./commands/doctor.ts')
+        return doctor(context)
+      }),
+    )
+  for (const command of [program, ...program.commands]) command.exitOverride()
+  return program
+}
+
+function examples(...lines: string[]): string {
+  return `\nExamples:\n${lines.map((line) => `  ${line}`).join('\n')}\n${statuses}`
+}
+
+const signalStatus = { SIGHUP: 129, SIGINT: 130, SIGTERM: 143 } as const
+
+/** Parses and runs; the process ends by itself with the status that is set here. */
+async function main(argv: string[]): Promise<void> {
+  const controller = new AbortController()
+  let interrupted: number | undefined
+  for (const [name, status] of Object.entries(signalStatus)) {
+    process.on(name, () => {
+      if (interrupted !== undefined) process.exit(status)
+      interrupted = status
+      process.stderr.write(`\ncopylab: ${name}: ending what runs; once more to exit at once\n`)
+      controller.abort(new Error(`interrupted by ${name}`))
+    })
+  }
+  // `copylab list | head` is no error.
+  process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+    if (error.code !== 'EPIPE') throw error
+    process.exit(0)
+  })
+
+  const start: Start = async (run) => {
+    process.exitCode = await run({ cwd: process.cwd(), signal: controller.signal })
+  }
+  try {
+    await commandLine(start).parseAsync(argv, { from: 'user' })
+  } catch (error) {
+    process.exitCode = interrupted ?? statusOf(error)
+  }
+  if (interrupted !== undefined) process.exitCode = interrupted
+  // Nothing is left running; a handle that a library forgot must not keep the process.
+  setTimeout(() => process.exit(), 2000).unref()
+}
+
+/** Says what went wrong and returns the exit status for it. */
+function statusOf(error: unknown): number {
+  // commander has printed its own message, or the help that was asked for.
+  if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2
+  if (error instanceof Failure) {
+    process.stderr.write(`copylab: ${describeFailure(error)}\n`)
+    return error.kind === 'usage' ? 2 : 3
+  }
+  process.stderr.write(`copylab: this is a bug in copylab\n${(error as Error)?.stack ?? error}\n`)
+  return 3
+}
+
+await main(process.argv.slice(2))

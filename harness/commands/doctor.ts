@@ -1,0 +1,122 @@
+import { execFile } from 'node:child_process'
+import { readFileSync } from 'node:fs'
+import { statfs } from 'node:fs/promises'
+import { availableParallelism, totalmem } from 'node:os'
+import { join } from 'node:path'
+import { promisify } from 'node:util'
+import { chooseAccelerator, qemuVersion } from '../../qemu/accel.ts'
+import { cacheDirectory } from '../cache/directory.ts'
+import { type Config, loadConfig } from '../config/load.ts'
+import { describeFailure, Failure } from '../failure.ts'
+import { compilerVersion } from '../kernel/toolchain.ts'
+import type { CommandContext } from './run.ts'
+
+const execute = promisify(execFile)
+
+/** One line of the report. */
+interface Finding {
+  subject: string
+  /** What is there, or what is wrong with it. */
+  text: string
+  /** false: the main job cannot run. */
+  works: boolean
+}
+
+/** Bytes that a first run writes to the cache: package, git objects, work tree, build and kernel of 6.12. */
+const firstRunBytes = 3.5e9
+
+/**
+ * `copylab doctor`: what this machine can do, and the command that installs what is missing. It installs nothing.
+ * @returns 0, or 3 when `copylab run` cannot work here.
+ */
+export async function doctor({ cwd, signal }: CommandContext): Promise<number> {
+  const config = await loadConfig(cwd)
+  const cache = cacheDirectory()
+  const stateDir = join(cache, 'state')
+  const { qemu, accel } = config.machine
+  const findings = [
+    { subject: 'configuration', text: config.file, works: true },
+    {
+      subject: 'processors',
+      text: `${availableParallelism()}, ${gigabytes(totalmem())} of memory`,
+      works: true,
+    },
+    await packages('required'),
+    await find('compiler', compilerVersion),
+    await find('ccache', ccache),
+    await find('QEMU', async () => `${qemu} ${await qemuVersion({ qemu, stateDir })}`),
+    await find('accelerator', async () => {
+      const chosen = await chooseAccelerator({ wanted: accel, qemu, stateDir, signal })
+      return chosen.accel === 'kvm' ? `kvm: ${chosen.reason}` : chosen.reason
+    }),
+    await find('cache', () => cacheSize(cache, config)),
+    await packages('useful'),
+  ]
+  const width = Math.max(...findings.map(({ subject }) => subject.length))
+  for (const { subject, text, works } of findings) {
+    const [first, ...more] = text.split('\n')
+    process.stdout.write(`${works ? 'ok     ' : 'MISSING'} ${subject.padEnd(width)}  ${first}\n`)
+    for (const line of more) process.stdout.write(`${' '.repeat(width + 10)}${line}\n`)
+  }
+  return findings.every(({ works }) => works) ? 0 : 3
+}
+
+async function find(subject: string, look: () => Promise<string>): Promise<Finding> {
+  try {
+    return { subject, text: await look(), works: true }
+  } catch (error) {
+    if (!(error instanceof Failure)) throw error
+    return { subject, text: describeFailure(error), works: false }
+  }
+}
+
+/** The required packages stop a run when they are missing; the useful ones only make `copylab shell` richer. */
+async function packages(kind: 'required' | 'useful'): Promise<Finding> {
+  const subject = `${kind} packages`
+  const file = new URL('../packages.json', import.meta.url)
+  const wanted: Record<string, string> = JSON.parse(readFileSync(file, 'utf8'))[kind]
+  const states = await Promise.all(
+    Object.keys(wanted).map(async (name) => ({ name, there: await installed(name) })),
+  )
+  const missing = states.filter(({ there }) => !there).map(({ name }) => name)
+  if (missing.length === 0) return { subject, text: Object.keys(wanted).join(' '), works: true }
+  const command = `apt-get install --no-install-recommends ${missing.join(' ')}`
+  const text = [
+    kind === 'required'
+      ? 'copylab run installs them as root or through sudo -n; by hand:'
+      : 'not there, for copylab shell:',
+    `  ${process.getuid?.() === 0 ? '' : 'sudo '}${command}`,
+    ...missing.map((name) => `  ${name}: ${wanted[name]}`),
+  ]
+  return { subject, text: text.join('\n'), works: kind === 'useful' }
+}
+
+async function installed(name: string): Promise<boolean> {
+  return execute('dpkg-query', ['--show', '--showformat', '$' + '{db:Status-Status}', name]).then(
+    ({ stdout }) => stdout === 'installed',
+    () => false,
+  )
+}
+
+async function ccache(): Promise<string> {
+  return execute('ccache', ['--version']).then(
+    ({ stdout }) => stdout.split('\n', 1)[0] ?? '',
+    () => 'not there: kernels are built without it',
+  )
+}
+
+async function cacheSize(cache: string, config: Config): Promise<string> {
+  const { stdout } = await execute('du', ['--summarize', '--block-size=1', cache]).catch((error) => error)
+  const used = Number.parseInt(stdout, 10)
+  const { bavail, bsize } = await statfs(cache)
+  const free = bavail * bsize
+  const text = `${cache}: ${gigabytes(used)} used, ${gigabytes(free)} left on its disk; it may be deleted at any time`
+  if (used + free >= firstRunBytes) return text
+  throw new Failure('infra', text, {
+    remedy: `a first run for ${config.tree.label} takes ${gigabytes(firstRunBytes)}; set XDG_CACHE_HOME to a larger disk`,
+  })
+}
+
+function gigabytes(bytes: number): string {
+  return `${(bytes / 1e9).toFixed(1)} GB`
+}

@@ -1,0 +1,202 @@
+#!/usr/bin/env node
+// The entry. Plain JavaScript without dependencies: it installs what the rest needs, then loads harness/cli.ts.
+import { spawnSync } from 'node:child_process'
+import { createHash } from 'node:crypto'
+import { closeSync, existsSync, mkdirSync, openSync, readFileSync, statSync, writeFileSync } from 'node:fs'
+import { homedir } from 'node:os'
+import { dirname, isAbsolute, join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+
+const infraStatus = 3
+const root = dirname(dirname(fileURLToPath(import.meta.url)))
+const modules = join(root, 'node_modules')
+/** Says that packages and modules were checked; it holds the key of what they were checked against. */
+const stamp = join(modules, '.copylab-ready')
+const read = (...path) => readFileSync(join(root, ...path), 'utf8')
+
+const args = process.argv.slice(2)
+const own = args.includes('--') ? args.slice(0, args.indexOf('--')) : args
+const command = own.find((word) => !word.startsWith('-'))
+const wantsHelp =
+  command === undefined || command === 'help' || own.some((word) => /^(-h|--help|--version)$/.test(word))
+// These say what they find; they start neither make nor QEMU.
+const needsPackages = !['list', 'doctor'].includes(command) && !own.includes('--dry-run')
+
+function say(message) {
+  process.stderr.write(`copylab: ${message}\n`)
+}
+
+function fail(message) {
+  say(message)
+  process.exit(infraStatus)
+}
+
+function setUp() {
+  const key = stateKey()
+  if (isReady(key)) return
+  // The lock ends with this process, at the latest.
+  const lock = takeLock()
+  if (!isReady(stateKey())) {
+    const withPackages = needsPackages ? installPackages() : false
+    installModules()
+    writeFileSync(stamp, `${stateKey()} ${withPackages ? 'packages' : ''}`)
+  }
+  closeSync(lock)
+}
+
+function isReady(key) {
+  try {
+    const [known, packages] = readFileSync(stamp, 'utf8').split(' ')
+    return known === key && (packages === 'packages' || !needsPackages)
+  } catch {
+    return false
+  }
+}
+
+/** Changes when the lock file, the package list, Node.js or anything that dpkg has installed does. */
+function stateKey() {
+  const hash = createHash('sha256').update(process.version)
+  hash.update(read('package-lock.json')).update(read('harness', 'packages.json'))
+  try {
+    const { mtimeMs, size } = statSync('/var/lib/dpkg/status')
+    hash.update(`${mtimeMs} ${size}`)
+  } catch {
+    // No dpkg: nothing there that could change.
+  }
+  return hash.digest('hex')
+}
+
+function takeLock() {
+  const { XDG_CACHE_HOME } = process.env
+  const base = XDG_CACHE_HOME && isAbsolute(XDG_CACHE_HOME) ? XDG_CACHE_HOME : join(homedir(), '.cache')
+  const directory = join(base, 'copylab', 'locks')
+  mkdirSync(directory, { recursive: true, mode: 0o700 })
+  const name = createHash('sha256').update(root).digest('hex').slice(0, 12)
+  const lock = openSync(join(directory, `setup-${name}.lock`), 'a', 0o600)
+  const flock = (...options) =>
+    spawnSync('flock', [...options, '--exclusive', '3'], { stdio: ['ignore', 'inherit', 'inherit', lock] })
+      .status
+  if (flock('--nonblock') !== 0) {
+    say('waiting for another copylab that is setting up')
+    flock()
+  }
+  return lock
+}
+
+/** @returns whether every required Debian package is installed. */
+function installPackages() {
+  const missing = missingPackages()
+  if (missing === undefined) {
+    say('there is no dpkg-query, so this is no Debian; going on with the programs that are here')
+    return true
+  }
+  if (missing.length === 0) return true
+  const install = ['apt-get', 'install', '--yes', '--no-install-recommends', ...missing]
+  const isRoot = process.getuid() === 0
+  if (!isRoot && spawnSync('sudo', ['-n', 'true'], { stdio: 'ignore' }).status !== 0) {
+    fail(
+      `Debian packages are missing, and installing them takes root. Run this, then try again:\n\n  sudo ${install.join(' ')}\n`,
+    )
+  }
+  const apt = (verb, ...rest) => {
+    const words = [
+      'apt-get',
+      '-q',
+      '-o',
+      'DPkg::Lock::Timeout=600',
+      '-o',
+      'Acquire::Retries=3',
+      verb,
+      ...rest,
+    ]
+    const asRoot = isRoot ? [] : ['sudo', '-n']
+    const [program, ...argv] = [...asRoot, 'env', 'DEBIAN_FRONTEND=noninteractive', 'LC_ALL=C', ...words]
+    return spawnSync(program, argv, {
+      stdio: ['ignore', 'pipe', 'pipe'],
+      encoding: 'utf8',
+      maxBuffer: 64 << 20,
+    })
+  }
+  say(`installing Debian packages: ${install.join(' ')}`)
+  let result = apt(...install.slice(1))
+  if (result.status !== 0) {
+    // The package lists are missing, or older than the archive.
+    say('that failed; reading the package lists (apt-get update) and trying again')
+    apt('update')
+    result = apt(...install.slice(1))
+  }
+  const left = missingPackages() ?? []
+  if (result.status !== 0 || left.length > 0) {
+    const words = `${result.stdout ?? ''}${result.stderr ?? ''}`.trim().split('\n').slice(-15).join('\n  ')
+    fail(
+      `cannot install ${left.join(' ')}:\n  ${words}\nRun this to see why: ${isRoot ? '' : 'sudo '}${install.join(' ')}`,
+    )
+  }
+  return true
+}
+
+/** @returns the required packages that are not installed, or undefined where there is no dpkg. */
+function missingPackages() {
+  const names = Object.keys(JSON.parse(read('harness', 'packages.json')).required)
+  const query = spawnSync(
+    'dpkg-query',
+    // biome-ignore lint/suspicious/noTemplateCurlyInString: dpkg-query's own format
+    ['--show', '--showformat', '${binary:Package} ${db:Status-Status}\n', ...names],
+    {
+      encoding: 'utf8',
+      env: { ...process.env, LC_ALL: 'C' },
+    },
+  )
+  if (query.error) return undefined
+  const installed = new Set()
+  for (const line of query.stdout.split('\n')) {
+    const [name, status] = line.split(' ')
+    if (status === 'installed') installed.add(name.split(':')[0])
+  }
+  return names.filter((name) => !installed.has(name))
+}
+
+function installModules() {
+  if (modulesMatch()) return
+  say('installing Node.js modules: npm ci')
+  const npm = process.env.npm_execpath ? [process.execPath, process.env.npm_execpath] : ['npm']
+  const [program, ...argv] = [...npm, 'ci', '--no-audit', '--no-fund', '--loglevel=error']
+  const { status, error } = spawnSync(program, argv, { cwd: root, stdio: ['ignore', 2, 2] })
+  if (status !== 0) fail(`npm ci failed${error ? `: ${error.message}` : ''}. Run it in ${root} to see why`)
+}
+
+/** npm writes what it installed to node_modules/.package-lock.json, in the format of package-lock.json. */
+function modulesMatch() {
+  let wanted
+  let installed
+  try {
+    wanted = JSON.parse(read('package-lock.json')).packages
+    installed = JSON.parse(readFileSync(join(modules, '.package-lock.json'), 'utf8')).packages
+  } catch {
+    return false
+  }
+  // An optional one is for another platform when it is not there.
+  return Object.entries(wanted).every(
+    ([path, { integrity, optional }]) =>
+      path === '' || (installed[path] ? installed[path].integrity === integrity : optional),
+  )
+}
+
+if (Number(process.versions.node.split('.')[0]) < 20) {
+  fail(`Node.js ${process.version} is too old; copylab needs 20 or newer`)
+}
+if (wantsHelp) {
+  // Asking for help installs nothing; before the first set-up there is only this.
+  if (!existsSync(join(modules, 'tsx'))) {
+    process.stdout.write(
+      'Usage: copylab <run|test|build|list|shell|bench|doctor> [options]\n\n' +
+        'The first command other than --help installs what copylab needs. npm start is the same as copylab run.\n',
+    )
+    process.exit(0)
+  }
+} else {
+  setUp()
+}
+const { register } = await import('tsx/esm/api')
+register()
+await import('./cli.ts')

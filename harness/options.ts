@@ -1,0 +1,24 @@
+import { type Command, Option } from 'commander'
+import type { Overrides } from './config/load.ts'
+
+/** The options that override copylab.yaml. */
+const options: Record<keyof Overrides, () => Option> = {
+  tree: () => new Option('--tree <name>', 'a tree of copylab.yaml'),
+  series: () => new Option('--series <directory>', 'the patch series, or none'),
+  kconfig: () =>
+    new Option(
+      '--kconfig <fragments>',
+      'names in kconfigs/ or paths, separated by commas; may be repeated',
+    ).argParser((value, before: string[] | undefined) => [
+      ...(before ?? []),
+      ...value.split(',').filter(Boolean),
+    ]),
+  qemu: () => new Option('--qemu <program>', 'the emulator'),
+  accel: () => new Option('--accel <name>', 'auto, kvm or tcg').choices(['auto', 'kvm', 'tcg']),
+  results: () => new Option('--results <directory>', 'where results are written'),
+}
+
+export function addConfigOptions(command: Command, names: (keyof Overrides)[]): Command {
+  for (const name of names) command.addOption(options[name]())
+  return command
+}
