@@ -123,22 +123,17 @@ export function parseDeviceTrace(text: string, disks: readonly TracedDisk[]): De
       }
       case 'scsi_req_parsed':
         scsiLengths.set(`${field('target')}:${field('lun')}:${field('tag')}`, field('length'))
-        if (field('command') === 0x42 || field('command') === 0x83 || field('command') === 0x04) {
-          activity.writes.push({ disk: unit().name, offset: 0, bytes: 0, carriesData: false })
-        }
         break
       case 'scsi_req_parsed_lba': {
         const command = field('command')
         const reads = scsiReads.has(command)
         if (!reads && !scsiWrites.has(command) && !scsiChanges.has(command)) break
         const disk = unit()
+        const carriesData = reads || scsiWrites.has(command)
+        // The length of the others is that of their parameters, and QEMU reads an LBA even where there is none.
         const bytes = scsiLengths.get(`${field('target')}:${field('lun')}:${field('tag')}`) ?? 0
-        activity[reads ? 'reads' : 'writes'].push({
-          disk: disk.name,
-          offset: field('lba') * disk.blockSize,
-          bytes,
-          carriesData: reads || scsiWrites.has(command),
-        })
+        const range = carriesData ? { offset: field('lba') * disk.blockSize, bytes } : { offset: 0, bytes: 0 }
+        activity[reads ? 'reads' : 'writes'].push({ disk: disk.name, ...range, carriesData })
         break
       }
       default:

@@ -16,7 +16,11 @@ function unmix(x: number): number {
   return (x ^ (x >>> 16)) >>> 0
 }
 
-const keyOf = (seed: number) => mix((seed + 0x9e3779b9) >>> 0)
+/** Two keys: with the first alone, a word of one seed would be a word of every other seed at another place. */
+function keysOf(seed: number): [number, number] {
+  const key = mix((seed + 0x9e3779b9) >>> 0)
+  return [key, mix((key + 0x9e3779b9) >>> 0)]
+}
 
 /** A seed from a name, e.g. of a case and a disk (FNV-1a). */
 export function seedOf(name: string): number {
@@ -30,14 +34,14 @@ export function pattern(seed: number, bytes: number, from = 0): Buffer {
   if (bytes % 4 || from % 4)
     throw new RangeError(`a pattern is made of whole words, not ${bytes} bytes from ${from}`)
   const words = new Uint32Array(bytes / 4)
-  const key = keyOf(seed)
+  const [key, whitener] = keysOf(seed)
   const first = from / 4
   for (let i = 0; i < words.length; i++) {
     // mix() written out: this loop fills whole disks
     let x = (first + i) ^ key
     x = Math.imul(x ^ (x >>> 16), 0x85ebca6b)
     x = Math.imul(x ^ (x >>> 13), 0xc2b2ae35)
-    words[i] = x ^ (x >>> 16)
+    words[i] = x ^ (x >>> 16) ^ whitener
   }
   return Buffer.from(words.buffer)
 }
@@ -52,12 +56,11 @@ export function identify(
   seeds: Iterable<number>,
 ): { seed: number; from: number } | undefined {
   if (offset + 8 > buffer.length) return undefined
-  const first = unmix(buffer.readUInt32LE(offset))
-  const second = unmix(buffer.readUInt32LE(offset + 4))
   for (const seed of seeds) {
-    const key = keyOf(seed)
-    const index = (first ^ key) >>> 0
-    if (index < 2 ** 30 && (second ^ key) >>> 0 === index + 1) return { seed, from: index * 4 }
+    const [key, whitener] = keysOf(seed)
+    const indexAt = (at: number) => (unmix((buffer.readUInt32LE(at) ^ whitener) >>> 0) ^ key) >>> 0
+    const index = indexAt(offset)
+    if (index < 2 ** 30 && indexAt(offset + 4) === index + 1) return { seed, from: index * 4 }
   }
   return undefined
 }

@@ -88,10 +88,11 @@ static uint32_t mix(uint32_t x)
 /* @from: byte offset within the pattern, a multiple of 4 as @bytes is. */
 static void fill_pattern(void *buffer, size_t bytes, uint32_t seed, uint64_t from)
 {
-	uint32_t *words = buffer, key = mix(seed + 0x9e3779b9), index = from / 4;
+	uint32_t key = mix(seed + 0x9e3779b9), whitener = mix(key + 0x9e3779b9);
+	uint32_t *words = buffer, index = from / 4;
 
 	for (size_t i = 0; i < bytes / 4; i++)
-		words[i] = mix((index + i) ^ key);
+		words[i] = mix((index + i) ^ key) ^ whitener;
 }
 
 /* -- files -- */

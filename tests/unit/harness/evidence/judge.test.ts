@@ -1,0 +1,100 @@
+import { expect, test } from 'vitest'
+import type { DeviceActivity } from '../../../../harness/evidence/device-trace.ts'
+import {
+  judgeMoves,
+  judgeResult,
+  judgeTracepoints,
+  judgeUntouched,
+  type Move,
+} from '../../../../harness/evidence/judge.ts'
+
+const KiB = 1024
+const limits = new Map([['small', { rangeBytes: 8 * KiB, commandBytes: 32 * KiB, ranges: 4 }]])
+const idle: DeviceActivity = { copies: [], reads: [], writes: [], errors: [] }
+
+const offload: Move = {
+  from: { disk: 'small', offset: 0 },
+  to: { disk: 'small', offset: 64 * KiB },
+  bytes: 16 * KiB,
+  offloaded: true,
+}
+const fallback: Move = { ...offload, offloaded: false }
+const range = (offset: number, bytes: number) => ({ offset, bytes })
+const copy = (at: number, bytes: number) => ({
+  ...{ disk: 'small', ranges: 1, format: 0 },
+  sources: [range(at, bytes)],
+  destinations: [range(64 * KiB + at, bytes)],
+})
+const transfer = (offset: number, bytes: number) => ({ disk: 'small', ...range(offset, bytes), carriesData: true })
+
+const offloaded = { ...idle, copies: [copy(0, 8 * KiB), copy(8 * KiB, 8 * KiB)] }
+const overLink = { ...idle, reads: [transfer(0, 16 * KiB)], writes: [transfer(64 * KiB, 16 * KiB)] }
+
+test('what must have happened is accepted', () => {
+  expect(() => judgeMoves(offloaded, [offload], limits)).not.toThrow()
+  expect(() => judgeMoves(overLink, [fallback], limits)).not.toThrow()
+  expect(() => judgeUntouched({ ...idle, reads: [transfer(0, 512)] })).not.toThrow()
+})
+
+test.each<[string, DeviceActivity | undefined, Move, RegExp]>([
+  ['no trace', undefined, offload, /no trace/],
+  ['nothing at all', idle, offload, /Copy sources of small: 0\+16384 is missing/],
+  ['a fallback instead of an offload', overLink, offload, /read over the link of small: 0\+16384 is too much/],
+  ['an offload instead of a fallback', offloaded, fallback, /Copy destinations of small: 65536\+16384 is too much/],
+  ['a range copied twice', { ...idle, copies: [...offloaded.copies, copy(0, 8 * KiB)] }, offload, /8192 bytes more than/],
+  ['a range above MSSRL', { ...idle, copies: [copy(0, 16 * KiB)] }, offload, /range of 16384 bytes, above 8192/],
+  ['a write elsewhere', { ...offloaded, writes: [transfer(0, 512)] }, offload, /written over the link of small: 0\+512/],
+  ['an error', { ...offloaded, errors: ['invalid_opc opc 0x19'] }, offload, /reported an error: invalid_opc/],
+  [
+    'another disk',
+    { ...idle, copies: offloaded.copies.map((one) => ({ ...one, disk: 'nocopy' })) },
+    offload,
+    /nocopy, which does not take any/,
+  ],
+  [
+    'a command that did not end',
+    { ...idle, copies: [{ ...copy(0, 8 * KiB), destinations: [] }, copy(8 * KiB, 8 * KiB)] },
+    offload,
+    /has done 0 of its 1 ranges/,
+  ],
+])('refuses %s', (_, activity, move, message) => {
+  expect(() => judgeMoves(activity, [move], limits)).toThrow(message)
+})
+
+test('writing back is allowed where the cache was dirty, and nowhere else', () => {
+  const activity = { ...offloaded, writes: [transfer(4 * KiB, 4 * KiB)] }
+  const dirty = { disk: 'small', ...range(0, 16 * KiB) }
+  expect(() => judgeMoves(activity, [offload], limits, [dirty])).not.toThrow()
+  expect(() => judgeMoves(activity, [offload], limits, [{ ...dirty, bytes: 4 * KiB }])).toThrow(/too much/)
+})
+
+test('untouched refuses a write without a range, such as UNMAP', () => {
+  const unmap = { disk: 'scsi0', ...range(0, 0), carriesData: false }
+  expect(() => judgeUntouched({ ...idle, writes: [unmap] })).toThrow(/was written to: scsi0/)
+  expect(() => judgeUntouched(offloaded)).toThrow(/saw 2 Copy commands/)
+  expect(() => judgeUntouched(undefined)).toThrow(/no trace/)
+})
+
+test('a result must match in every field', () => {
+  const result = { error: '0', copied: '512', offloaded: '0' }
+  expect(() => judgeResult(result, { ...result })).not.toThrow()
+  expect(() => judgeResult({ ...result, copied: '18446744073709551615' }, result)).toThrow(
+    'guest: copied is 18446744073709551615, not 512',
+  )
+})
+
+test('tracepoints must tell of the same ranges', () => {
+  const names = { offload: 'block_copy_offload', fallback: 'block_copy_fallback' }
+  const locate = (device: string, sector: number) =>
+    device === '259:1' ? { disk: 'small', offset: sector * 512 } : undefined
+  const place = (sector: number) => ({ device: '259:1', sector })
+  const traced = { event: 'block_copy_offload', source: place(0), destination: place(128), bytes: 16 * KiB, error: 0 }
+  const judge = (...list: (typeof traced)[]) => judgeTracepoints(list, [offload], names, locate)
+  expect(() => judge(traced)).not.toThrow()
+  // An attempt that failed moved nothing.
+  expect(() => judge(traced, { ...traced, error: -5 })).not.toThrow()
+  expect(() => judge()).toThrow('guest: block_copy_offload traced 0 bytes, not 16384')
+  expect(() => judge({ ...traced, event: 'block_copy_fallback' })).toThrow(/block_copy_fallback traced 16384 bytes, not 0/)
+  expect(() => judge({ ...traced, destination: place(0) })).toThrow(/destination of small: 65536\+16384 is missing/)
+  expect(() => judge({ ...traced, source: { device: '8:0', sector: 0 } })).toThrow(/source of device 8:0/)
+})
