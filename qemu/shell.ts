@@ -39,7 +39,7 @@ export function putFiles(paths: readonly string[]): { host: string; guest: strin
 }
 
 /** argv that runs argv where the files are, and finds them by name alone too. */
-function inPutDirectory(argv: readonly string[]): string[] {
+export function inPutDirectory(argv: readonly string[]): string[] {
   const script = `mkdir -p ${putDirectory} && cd ${putDirectory} && PATH=${putDirectory}:$PATH && exec "$@"`
   return ['sh', '-c', script, 'sh', ...argv]
 }
@@ -64,7 +64,7 @@ export async function runCommand(
   signal?: AbortSignal,
 ): Promise<number> {
   signal?.throwIfAborted()
-  const command = await guest.start(inPutDirectory(argv), {
+  const command = await guest.start(argv, {
     onStdout: (chunk) => written(stdout, chunk),
     onStderr: (chunk) => written(stderr, chunk),
   })

@@ -36,6 +36,8 @@
  *   /init --read PATTERN...  prints each file that matches: path, NUL, le32
  *                            length, contents (up to READ_MAX bytes)
  *   /init --poweroff         syncs and switches the machine off
+ *   /init --serve FD         speaks the protocol on an open descriptor and sets
+ *                            up nothing, so that it can be tested on the host
  */
 #define _GNU_SOURCE
 #include <dirent.h>
@@ -597,6 +599,23 @@ static void loop(int signals)
 	}
 }
 
+static void set_up(void)
+{
+	mount_one("devtmpfs", "/dev");
+	mount_one("proc", "/proc");
+	mount_one("sysfs", "/sys");
+	/* `quiet` keeps the boot short; from here on the console is to have it all. */
+	write_file("/proc/sys/kernel/printk", "7");
+	mount_one("tmpfs", "/tmp");
+	mount_one("tmpfs", "/run");
+	mount_one("devpts", "/dev/pts");
+	mount_one("tracefs", "/sys/kernel/tracing");
+	mount_one("debugfs", "/sys/kernel/debug");
+	mount_one("configfs", "/sys/kernel/config");
+	setenv("PATH", "/usr/sbin:/usr/bin:/sbin:/bin", 1);
+	setenv("HOME", "/root", 1);
+}
+
 int main(int argc, char **argv)
 {
 	sigset_t child;
@@ -619,21 +638,14 @@ int main(int argc, char **argv)
 	if (signals < 0)
 		die("signalfd");
 
-	mount_one("devtmpfs", "/dev");
-	mount_one("proc", "/proc");
-	mount_one("sysfs", "/sys");
-	/* `quiet` keeps the boot short; from here on the console is to have it all. */
-	write_file("/proc/sys/kernel/printk", "7");
-	mount_one("tmpfs", "/tmp");
-	mount_one("tmpfs", "/run");
-	mount_one("devpts", "/dev/pts");
-	mount_one("tracefs", "/sys/kernel/tracing");
-	mount_one("debugfs", "/sys/kernel/debug");
-	mount_one("configfs", "/sys/kernel/config");
-	setenv("PATH", "/usr/sbin:/usr/bin:/sbin:/bin", 1);
-	setenv("HOME", "/root", 1);
-
-	port = open_port();
+	if (argc == 3 && !strcmp(argv[1], "--serve")) {
+		port = atoi(argv[2]);
+		fcntl(port, F_SETFL, O_NONBLOCK);
+		fcntl(port, F_SETFD, FD_CLOEXEC);
+	} else {
+		set_up();
+		port = open_port();
+	}
 	tx_hello();
 	tx_flush();
 	loop(signals);

@@ -1,0 +1,96 @@
+import { execFileSync } from 'node:child_process'
+import { existsSync, readFileSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { expect, test } from 'vitest'
+import { compileStatic } from '../../../qemu/cc.ts'
+import { writeCpio } from '../../../qemu/cpio.ts'
+import { provideInitrd } from '../../../qemu/image.ts'
+import { agentProgram, temporaryDirectory } from './support.ts'
+
+/** A cache that has the compiled agent already. */
+async function cache(): Promise<string> {
+  const directory = temporaryDirectory()
+  const agent = await agentProgram()
+  symlinkSync(agent, join(directory, agent.split('/').at(-1) as string))
+  return directory
+}
+
+const listing = (archive: string) =>
+  execFileSync('busybox', ['cpio', '-tv'], {
+    input: readFileSync(archive),
+    stdio: ['pipe', 'pipe', 'ignore'],
+  }).toString()
+
+test('an archive holds files, links and the directories above them', async () => {
+  const directory = temporaryDirectory()
+  const [file, archive] = [join(directory, 'file'), join(directory, 'a.cpio')]
+  writeFileSync(file, 'contents')
+  await writeCpio(archive, [
+    { path: '/a/b/file', kind: 'file', source: file, mode: 0o640 },
+    { path: '/a/link', kind: 'link', target: 'b/file' },
+    { path: '/a/b/text', kind: 'text', text: 'odd', mode: 0o600 },
+  ])
+  const out = join(directory, 'out')
+  execFileSync('mkdir', [out])
+  execFileSync('busybox', ['cpio', '-id'], {
+    cwd: out,
+    input: readFileSync(archive),
+    stdio: ['pipe', 'ignore', 'ignore'],
+  })
+  expect(readFileSync(join(out, 'a/link'), 'utf8')).toBe('contents')
+  expect(readFileSync(join(out, 'a/b/text'), 'utf8')).toBe('odd')
+  expect(statSync(join(out, 'a/b/file')).mode & 0o777).toBe(0o640)
+})
+
+test('an image has the agent, the applets, the tools and their libraries, and lists what is missing', async () => {
+  const { path, missing } = await provideInitrd({ cacheDir: await cache(), tools: ['bash', 'no-such-tool'] })
+  expect(missing).toEqual(['no-such-tool'])
+  const members = listing(path)
+  expect(members).toMatch(/-rwxr-xr-x .* init$/m)
+  expect(members).toMatch(/ bin\/sh -> busybox$/m)
+  expect(members).toMatch(/bin\/bash$/m)
+  expect(members).toMatch(/ld-linux-x86-64\.so\.2$/m)
+  expect(members).toMatch(/libc\.so\.6$/m)
+})
+
+test('the same inputs give the same image without work, another file another image', async () => {
+  const cacheDir = await cache()
+  const host = join(cacheDir, 'test-program')
+  const files = [{ host, guest: '/put/test-program' }]
+  writeFileSync(host, '#!/bin/sh\n', { mode: 0o755 })
+  const first = await provideInitrd({ cacheDir, tools: [], files })
+  const written = statSync(first.path).mtimeMs
+  expect(await provideInitrd({ cacheDir, tools: [], files })).toEqual(first)
+  expect(statSync(first.path).mtimeMs).toBe(written)
+  writeFileSync(host, '#!/bin/sh\nexit 1\n')
+  const second = await provideInitrd({ cacheDir, tools: [], files })
+  expect(second.path).not.toBe(first.path)
+  expect(listing(second.path)).toMatch(/-rwxr-xr-x .* put\/test-program$/m)
+})
+
+test('an image that was deleted is made again', async () => {
+  const cacheDir = await cache()
+  const { path } = await provideInitrd({ cacheDir, tools: [] })
+  rmSync(path)
+  await provideInitrd({ cacheDir, tools: [] })
+  expect(existsSync(path)).toBe(true)
+})
+
+test('a file that is not there is the user’s error', async () => {
+  const files = [{ host: '/no/such/file', guest: '/put/file' }]
+  await expect(provideInitrd({ cacheDir: await cache(), tools: [], files })).rejects.toMatchObject({
+    kind: 'usage',
+    message: 'cannot put /no/such/file into the guest: no such file',
+  })
+})
+
+test('a compile error is reported with its first line and leaves nothing', async () => {
+  const directory = temporaryDirectory()
+  const source = join(directory, 'wrong.c')
+  writeFileSync(source, 'int main(void) { return nothing; }\n')
+  await expect(compileStatic(source, join(directory, 'out'))).rejects.toMatchObject({
+    kind: 'infra',
+    message: expect.stringMatching(/wrong\.c:1:25: error: .nothing. undeclared/),
+  })
+  expect(execFileSync('ls', [join(directory, 'out')]).toString()).toBe('')
+})
