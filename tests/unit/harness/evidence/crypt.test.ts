@@ -8,7 +8,9 @@ test('IEEE 1619 vector 10: XTS-AES-256, data unit 0xff', () => {
   )
   const plain = Buffer.from(Array.from({ length: 512 }, (_, index) => index & 0xff))
   const cipher = encryptXtsPlain64(key, plain, 0xff * 512)
-  expect(cipher.subarray(0, 32).toString('hex')).toBe('1c3b3a102f770386e4836c99e370cf9bea00803f5e482357a4ae12d414a3e63b')
+  expect(cipher.subarray(0, 32).toString('hex')).toBe(
+    '1c3b3a102f770386e4836c99e370cf9bea00803f5e482357a4ae12d414a3e63b',
+  )
 })
 
 test('each sector has an IV of its own: the same plaintext differs by place', () => {

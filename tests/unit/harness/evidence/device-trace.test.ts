@@ -93,7 +93,9 @@ test('errors of the device are kept', () => {
 })
 
 test('a line that is not understood is an error, not nothing', () => {
-  expect(() => parse('pci_nvme_read cid 1 nsid 9 nlb 1 count 512 lba 0x0')).toThrow(/a disk that the topology does not/)
+  expect(() => parse('pci_nvme_read cid 1 nsid 9 nlb 1 count 512 lba 0x0')).toThrow(
+    /a disk that the topology does not/,
+  )
   expect(() => parse('pci_nvme_read cid 1 nsid 1 count 512 lba 0x0')).toThrow(/without 'nlb'/)
   expect(() => parse('pci_nvme_copy_out slba 0x0 nlb 1')).toThrow(/of no Copy command/)
   expect(() => parse('pci_nvme_copy_source_range slba 0x0 nlb 1')).toThrow(/of no Copy command/)

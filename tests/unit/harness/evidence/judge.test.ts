@@ -25,7 +25,11 @@ const copy = (at: number, bytes: number) => ({
   sources: [range(at, bytes)],
   destinations: [range(64 * KiB + at, bytes)],
 })
-const transfer = (offset: number, bytes: number) => ({ disk: 'small', ...range(offset, bytes), carriesData: true })
+const transfer = (offset: number, bytes: number) => ({
+  disk: 'small',
+  ...range(offset, bytes),
+  carriesData: true,
+})
 
 const offloaded = { ...idle, copies: [copy(0, 8 * KiB), copy(8 * KiB, 8 * KiB)] }
 const overLink = { ...idle, reads: [transfer(0, 16 * KiB)], writes: [transfer(64 * KiB, 16 * KiB)] }
@@ -39,11 +43,36 @@ test('what must have happened is accepted', () => {
 test.each<[string, DeviceActivity | undefined, Move, RegExp]>([
   ['no trace', undefined, offload, /no trace/],
   ['nothing at all', idle, offload, /Copy sources of small: 0\+16384 is missing/],
-  ['a fallback instead of an offload', overLink, offload, /read over the link of small: 0\+16384 is too much/],
-  ['an offload instead of a fallback', offloaded, fallback, /Copy destinations of small: 65536\+16384 is too much/],
-  ['a range copied twice', { ...idle, copies: [...offloaded.copies, copy(0, 8 * KiB)] }, offload, /8192 bytes more than/],
-  ['a range above MSSRL', { ...idle, copies: [copy(0, 16 * KiB)] }, offload, /range of 16384 bytes, above 8192/],
-  ['a write elsewhere', { ...offloaded, writes: [transfer(0, 512)] }, offload, /written over the link of small: 0\+512/],
+  [
+    'a fallback instead of an offload',
+    overLink,
+    offload,
+    /read over the link of small: 0\+16384 is too much/,
+  ],
+  [
+    'an offload instead of a fallback',
+    offloaded,
+    fallback,
+    /Copy destinations of small: 65536\+16384 is too much/,
+  ],
+  [
+    'a range copied twice',
+    { ...idle, copies: [...offloaded.copies, copy(0, 8 * KiB)] },
+    offload,
+    /8192 bytes more than/,
+  ],
+  [
+    'a range above MSSRL',
+    { ...idle, copies: [copy(0, 16 * KiB)] },
+    offload,
+    /range of 16384 bytes, above 8192/,
+  ],
+  [
+    'a write elsewhere',
+    { ...offloaded, writes: [transfer(0, 512)] },
+    offload,
+    /written over the link of small: 0\+512/,
+  ],
   ['an error', { ...offloaded, errors: ['invalid_opc opc 0x19'] }, offload, /reported an error: invalid_opc/],
   [
     'another disk',
@@ -88,13 +117,23 @@ test('tracepoints must tell of the same ranges', () => {
   const locate = (device: string, sector: number) =>
     device === '259:1' ? { disk: 'small', offset: sector * 512 } : undefined
   const place = (sector: number) => ({ device: '259:1', sector })
-  const traced = { event: 'block_copy_offload', source: place(0), destination: place(128), bytes: 16 * KiB, error: 0 }
+  const traced = {
+    event: 'block_copy_offload',
+    source: place(0),
+    destination: place(128),
+    bytes: 16 * KiB,
+    error: 0,
+  }
   const judge = (...list: (typeof traced)[]) => judgeTracepoints(list, [offload], names, locate)
   expect(() => judge(traced)).not.toThrow()
   // An attempt that failed moved nothing.
   expect(() => judge(traced, { ...traced, error: -5 })).not.toThrow()
   expect(() => judge()).toThrow('guest: block_copy_offload traced 0 bytes, not 16384')
-  expect(() => judge({ ...traced, event: 'block_copy_fallback' })).toThrow(/block_copy_fallback traced 16384 bytes, not 0/)
-  expect(() => judge({ ...traced, destination: place(0) })).toThrow(/destination of small: 65536\+16384 is missing/)
+  expect(() => judge({ ...traced, event: 'block_copy_fallback' })).toThrow(
+    /block_copy_fallback traced 16384 bytes, not 0/,
+  )
+  expect(() => judge({ ...traced, destination: place(0) })).toThrow(
+    /destination of small: 65536\+16384 is missing/,
+  )
   expect(() => judge({ ...traced, source: { device: '8:0', sector: 0 } })).toThrow(/source of device 8:0/)
 })

@@ -19,7 +19,11 @@ test('the tool in the guest computes the same bytes', async () => {
   const file = join(directory, 'disk')
   writeFileSync(file, Buffer.alloc(8192))
   execFileSync(tool, ['fill', file, '512', '4096', '3735928559', '1024'])
-  expect(readFileSync(file).subarray(512, 512 + 4096).equals(pattern(3735928559, 4096, 1024))).toBe(true)
+  expect(
+    readFileSync(file)
+      .subarray(512, 512 + 4096)
+      .equals(pattern(3735928559, 4096, 1024)),
+  ).toBe(true)
 
   const check = (seed: string) => execFileSync(tool, ['check', file, '512', '4096', seed, '1024']).toString()
   expect(check('3735928559')).toBe('check bytes=4096 differing=0\n')

@@ -1,0 +1,94 @@
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { loadConfig, projectRoot } from '../../../../harness/config/load.ts'
+
+let directory: string
+const file = () => join(directory, 'copylab.yaml')
+const good = `trees:
+  "6.12": { debian: linux-source-6.12 }
+  "6.1": { debian: linux-source-6.1=6.1.123-1 }
+tree: "6.12"
+series: patches/x
+kconfig: [boot, extra/mine.config]
+`
+
+beforeEach(async () => {
+  directory = await mkdtemp(join(tmpdir(), 'copylab-config-'))
+})
+afterEach(() => rm(directory, { recursive: true }))
+
+describe('a good file', () => {
+  test('is found from a directory below it, and names become paths', async () => {
+    await writeFile(file(), good)
+    await mkdir(join(directory, 'a/b'), { recursive: true })
+    expect(await loadConfig(join(directory, 'a/b'))).toEqual({
+      file: file(),
+      tree: { label: '6.12', debian: 'linux-source-6.12' },
+      series: join(directory, 'patches/x'),
+      kconfig: [join(directory, 'kconfigs/boot.config'), join(directory, 'extra/mine.config')],
+      machine: { qemu: 'qemu-system-x86_64', accel: 'auto', cpus: 2, memory: 384 },
+      results: join(directory, 'results'),
+    })
+  })
+
+  test('gives way to the command line, whose paths are relative to the working directory', async () => {
+    await writeFile(file(), good)
+    const cwd = join(directory, 'a')
+    await mkdir(cwd)
+    const config = await loadConfig(cwd, {
+      tree: '6.1',
+      series: '../mine',
+      kconfig: ['block', './x.config'],
+      accel: 'tcg',
+      qemu: '/q',
+      results: 'r',
+    })
+    expect(config).toMatchObject({
+      tree: { label: '6.1', debian: 'linux-source-6.1=6.1.123-1' },
+      series: join(directory, 'mine'),
+      kconfig: [join(directory, 'kconfigs/block.config'), join(cwd, 'x.config')],
+      machine: { accel: 'tcg', qemu: '/q' },
+      results: join(cwd, 'r'),
+    })
+    expect((await loadConfig(cwd, { series: 'none' })).series).toBeNull()
+  })
+
+  test('is the one that copylab comes with where there is no other', async () => {
+    expect((await loadConfig('/')).file).toBe(join(projectRoot, 'copylab.yaml'))
+  })
+})
+
+describe('a wrong file is refused with its line', () => {
+  test.each([
+    ['an unknown key', good.replace('series:', 'serie:'), 5, 'unknown key serie'],
+    ['an unknown key inside', `${good}machine: { cpus: 2,\n  mem: 3 }\n`, 8, 'unknown key machine.mem'],
+    ['a wrong type', `${good}machine:\n  cpus: many\n`, 8, 'machine.cpus'],
+    ['a bad item of a list', good.replace('extra/mine.config', '7'), 6, 'kconfig.1'],
+    [
+      'an unreadable package name',
+      good.replace('linux-source-6.12 }', 'linux-image }'),
+      2,
+      'linux-source-X.Y',
+    ],
+    ['no YAML', `${good}  - : [\n`, 7, ''],
+    [
+      'a tree that is not listed',
+      good.replace('tree: "6.12"', 'tree: "5.0"'),
+      4,
+      'expected one of: 6.12, 6.1',
+    ],
+  ])('%s', async (_what, text, line, words) => {
+    await writeFile(file(), text)
+    const error = await loadConfig(directory).catch((failure) => failure)
+    expect(error).toMatchObject({ name: 'Failure', kind: 'usage' })
+    expect(error.message).toContain(`${file()}:${line}: `)
+    expect(error.message).toContain(words)
+  })
+
+  test('a tree named on the command line is blamed on the option', async () => {
+    await writeFile(file(), good)
+    await expect(loadConfig(directory, { tree: 'toString' })).rejects.toThrow(/^--tree: .*6\.12, 6\.1$/)
+  })
+})

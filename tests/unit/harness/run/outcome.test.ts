@@ -1,0 +1,16 @@
+import { expect, test } from 'vitest'
+import { closingLine, count, exitStatus, type Verdict } from '../../../../harness/run/outcome.ts'
+
+const totals = (...verdicts: Verdict[]) => count(verdicts.map((verdict) => ({ verdict })))
+
+test.each<[Verdict[], string, number]>([
+  [['pass', 'not run'], '1 passed, 0 failed, 1 skipped', 0],
+  [['pass', 'fail'], '1 passed, 1 failed, 0 skipped', 1],
+  [['pass', 'infra'], '1 passed, 0 failed, 0 skipped, 1 without a verdict (infra)', 3],
+  [['fail', 'infra'], '0 passed, 1 failed, 0 skipped, 1 without a verdict (infra)', 1],
+  [['not run'], '0 passed, 0 failed, 1 skipped', 3],
+  [[], '0 passed, 0 failed, 0 skipped', 3],
+])('%j: %s, exit status %i', (verdicts, line, status) => {
+  expect(closingLine(totals(...verdicts))).toBe(line)
+  expect(exitStatus(totals(...verdicts))).toBe(status)
+})
