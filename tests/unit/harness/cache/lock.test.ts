@@ -67,7 +67,7 @@ test('whoever waits says for whom, and goes on when the holder is killed', async
     },
     { emit: (event) => events.push(event) },
   )
-  await vi.waitFor(() => expect(events).toHaveLength(1))
+  await vi.waitFor(() => expect(events).toHaveLength(1), 5000)
   expect(events[0]).toEqual({
     type: 'note',
     message: `waiting for process ${other.pid} (copylab build), which is using tree`,
@@ -96,7 +96,7 @@ test('a child that inherits the descriptor keeps the lock when its parent lets g
   })
   const waited: string[] = []
   const next = withLock('tree', async () => waited.push('entered'), { emit: () => waited.push('waiting') })
-  await vi.waitFor(() => expect(waited).toEqual(['waiting']))
+  await vi.waitFor(() => expect(waited).toEqual(['waiting']), 5000)
   heir?.kill('SIGKILL')
   await next
   expect(waited).toEqual(['waiting', 'entered'])

@@ -1,0 +1,86 @@
+import { mkdir, mkdtemp, rename, rm, symlink, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { driftNote, loadSeries } from '../../../../harness/series/load.ts'
+
+let directory: string
+const mail = (subject: string) => `From: A <a@example.org>\nSubject: ${subject}\n\n---\ndiff\n`
+const profile = `name: mine
+abi: { ioctl: BLKCOPY }
+sysfs: { limit: copy_max_bytes, hardwareLimit: copy_max_hw_bytes }
+offloads:
+  nvme-same-namespace: true
+  nvme-cross-namespace: false
+  scsi: false
+  dm-linear: false
+  dm-crypt: false
+madeFor: { "6.12": 6.12.9-1 }
+`
+
+beforeEach(async () => {
+  directory = await mkdtemp(join(tmpdir(), 'copylab-series-'))
+  await mkdir(join(directory, '6.12'))
+  await writeFile(join(directory, '6.12/0001-a.patch'), mail('[PATCH v2 1/2] block: add\n a copy'))
+  await writeFile(join(directory, '6.12/0002-b.patch'), mail('nvme: "grün"'))
+  await writeFile(join(directory, '6.12/series'), '# first\n0001-a.patch\n\n0002-b.patch # second\n')
+  await writeFile(join(directory, 'profile.yaml'), profile)
+})
+afterEach(() => rm(directory, { recursive: true }))
+
+test('a series has its patches in order, their subjects, and its profile', async () => {
+  const series = await loadSeries(directory, '6.12')
+  expect(series.name).toBe('mine')
+  expect(series.patches).toEqual([
+    { path: join(directory, '6.12/0001-a.patch'), subject: 'block: add a copy' },
+    { path: join(directory, '6.12/0002-b.patch'), subject: 'nvme: "grün"' },
+  ])
+  expect(series.profile?.offloads['nvme-same-namespace']).toBe(true)
+  expect(driftNote(series, { label: '6.12', version: '6.12.9-1' })).toBeUndefined()
+  expect(driftNote(series, { label: '6.12', version: '6.12.10-1' })).toMatch(/6\.12\.9-1.*6\.12\.10-1/)
+})
+
+test('the hash follows content and order, not names and comments', async () => {
+  const { hash } = await loadSeries(directory, '6.12')
+  await rename(join(directory, '6.12/0001-a.patch'), join(directory, '6.12/x'))
+  await writeFile(join(directory, '6.12/series'), 'x\n0002-b.patch')
+  expect((await loadSeries(directory, '6.12')).hash).toBe(hash)
+  await writeFile(join(directory, '6.12/series'), '0002-b.patch\nx')
+  expect((await loadSeries(directory, '6.12')).hash).not.toBe(hash)
+})
+
+test('a directory with a series file of its own serves every tree, and needs no profile', async () => {
+  const series = await loadSeries(join(directory, '6.12'), '7.2')
+  expect(series).toMatchObject({ name: '6.12', profile: null })
+})
+
+describe('refused, with the line', () => {
+  test.each([
+    ['a path upwards', '../profile.yaml', 'lies outside'],
+    ['an absolute path', '/etc/passwd', 'lies outside'],
+    ['a link out', 'link', 'symbolic link'],
+    ['a patch that is not there', '0003-c.patch', 'no patch'],
+    ['two mails in one file', 'two', '2 mails'],
+    ['no mail', 'diff', 'no patch mail'],
+  ])('%s', async (_what, name, words) => {
+    await symlink('/etc/passwd', join(directory, '6.12/link'))
+    const from = `From ${'0'.repeat(40)} Mon Sep 17 00:00:00 2001\n${mail('x')}`
+    await writeFile(join(directory, '6.12/two'), from + from)
+    await writeFile(join(directory, '6.12/diff'), '--- a/x\n+++ b/x\n')
+    await writeFile(join(directory, '6.12/series'), `0001-a.patch\n${name}\n`)
+    const error = await loadSeries(directory, '6.12').catch((failure) => failure)
+    expect(error).toMatchObject({ name: 'Failure', kind: 'usage' })
+    expect(error.message).toContain(`${join(directory, '6.12/series')}:2: `)
+    expect(error.message).toContain(words)
+  })
+
+  test('an empty series, a missing one, a wrong profile', async () => {
+    await writeFile(join(directory, 'profile.yaml'), profile.replace('dm-crypt: false', 'dm-crypt: perhaps'))
+    await expect(loadSeries(directory, '6.12')).rejects.toThrow(
+      `${join(directory, 'profile.yaml')}:9: offloads.dm-crypt`,
+    )
+    await expect(loadSeries(directory, '7.2')).rejects.toThrow('has no series for the tree 7.2')
+    await writeFile(join(directory, '6.12/series'), '# none\n')
+    await expect(loadSeries(directory, '6.12')).rejects.toThrow('names no patch')
+  })
+})
