@@ -11,6 +11,7 @@ import { bootCell, provideCell, withPrivateDirectory } from '../run/cell.ts'
 import { hostGuests } from '../run/guest-host.ts'
 import {
   type CaseOutcome,
+  type CellFacts,
   closingLine,
   count,
   exitStatus,
@@ -85,6 +86,7 @@ async function runCell(
   try {
     const tools = [...new Set(cases.flatMap(({ needs }) => needs))]
     const provided = await provideCell(cell, { tools, signal, emit: progress.emit })
+    progress.emit({ type: 'note', message: titleOf(provided.facts) })
     return await withPrivateDirectory(async (directory) => {
       const guests = await hostGuests({
         directory,
@@ -121,6 +123,11 @@ async function runCell(
   } finally {
     progress.close()
   }
+}
+
+function titleOf({ cell, kernel, series, machine }: CellFacts): string {
+  const patches = series ? `with ${series.patches} patches of ${series.name}` : 'without patches'
+  return `${cell.name}: ${kernel.release} ${patches}, QEMU ${machine.qemuVersion}, ${machine.accel}`
 }
 
 /** The console of every boot, as `boot-1.console` and so on: also of a boot that came to nothing. */

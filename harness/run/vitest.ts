@@ -76,7 +76,12 @@ export async function runCases(run: VitestRun): Promise<CaseOutcome[]> {
 
 async function startUnlessAborted(vitest: Vitest, signal: AbortSignal): Promise<void> {
   if (signal.aborted) return
-  await vitest.start()
+  try {
+    await vitest.start()
+  } catch (error) {
+    // The terminal sends Ctrl-C to the worker, too, and vitest takes its end for an accident.
+    if (!signal.aborted) throw error
+  }
 }
 
 /** A planned case without an outcome must not go unseen: its file did not load, or the worker died. */
