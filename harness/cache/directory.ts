@@ -1,7 +1,7 @@
 import { mkdirSync } from 'node:fs'
-import { mkdir, rename, rm } from 'node:fs/promises'
+import { mkdir, readdir, rename, rm } from 'node:fs/promises'
 import { homedir } from 'node:os'
-import { dirname, isAbsolute, join } from 'node:path'
+import { basename, dirname, isAbsolute, join } from 'node:path'
 import { Failure } from '../failure.ts'
 
 /**
@@ -9,7 +9,7 @@ import { Failure } from '../failure.ts'
  * Everything in it can be made again; whoever deletes it loses time only.
  */
 export function cacheDirectory(environment: NodeJS.ProcessEnv = process.env): string {
-  const base = environment['XDG_CACHE_HOME']
+  const base = environment.XDG_CACHE_HOME
   // The XDG base directory specification: a relative path is to be ignored.
   const directory = join(base && isAbsolute(base) ? base : join(homedir(), '.cache'), 'copylab')
   try {
@@ -35,15 +35,33 @@ let serial = 0
  */
 export async function publish(final: string, make: (temporary: string) => Promise<void>): Promise<void> {
   await mkdir(dirname(final), { recursive: true, mode: 0o700 })
+  await removeLeftovers(final)
   serial += 1
   const temporary = `${final}.new-${process.pid}-${serial}`
   try {
-    await rm(temporary, { recursive: true, force: true })
     await make(temporary)
     await rename(temporary, final)
   } catch (error) {
     await rm(temporary, { recursive: true, force: true })
     const { code } = error as NodeJS.ErrnoException
     if (code !== 'ENOTEMPTY' && code !== 'EEXIST') throw error
+  }
+}
+
+/** Removes what processes that were killed left beside `final`. */
+async function removeLeftovers(final: string): Promise<void> {
+  const directory = dirname(final)
+  for (const name of await readdir(directory)) {
+    const pid = name.startsWith(`${basename(final)}.new-`) ? Number(name.split('-').at(-2)) : Number.NaN
+    if (pid && !isAlive(pid)) await rm(join(directory, name), { recursive: true, force: true })
+  }
+}
+
+function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0)
+    return true
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === 'EPERM'
   }
 }

@@ -35,14 +35,7 @@ export async function applySeries(
   await checkout(tree, tree.base, options)
   const paths = series.patches.map((patch) => patch.path)
   // -3: a base that has drifted is merged, never guessed at by fuzz.
-  const am = [
-    'am',
-    '--quiet',
-    '--3way',
-    '--keep-non-patch',
-    '--committer-date-is-author-date',
-    '--no-gpg-sign',
-  ]
+  const am = ['am', '--3way', '--keep-non-patch', '--committer-date-is-author-date', '--no-gpg-sign']
   const applied = await tryGit(tree.git, [...am, ...paths], options)
   if (applied.status !== 0) {
     const failure = await describe(tree, series, `${applied.stderr}\n${applied.stdout}`)
@@ -78,13 +71,16 @@ async function recover(tree: Tree, options: ApplyOptions): Promise<void> {
   await git(tree.git, ['clean', '--quiet', '-ffdx'], options)
 }
 
+/** What git am says on the way, and its advice for a work tree that is the user's own. */
+const amChatter = /^(Applying: |hint: |When you have resolved|If you prefer to skip|To restore the original)/
+
 async function describe(tree: Tree, series: Series, output: string): Promise<Failure> {
   // git am keeps the number of the mail it stopped at, from 1.
   const next = Number(await readFile(join(tree.git, '.git', 'rebase-apply', 'next'), 'utf8').catch(() => '0'))
   const patch = series.patches[next - 1]
   const words = output
     .split('\n')
-    .filter((line) => line.trim() && !line.startsWith('hint: '))
+    .filter((line) => line.trim() && !amChatter.test(line))
     .map((line) => `  git: ${line}`)
   const which = patch ? `${patch.path} (${next} of ${series.patches.length})` : `series ${series.name}`
   return new Failure(

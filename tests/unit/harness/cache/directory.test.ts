@@ -54,3 +54,12 @@ test('the first of two publishers of one address wins, and the second is content
   expect(await readFile(join(final, 'a'), 'utf8')).toBe('first')
   expect(await readdir(directory)).toEqual(['thing'])
 })
+
+test('what a killed publisher left is removed, what a living one is making stays', async () => {
+  const final = join(directory, 'thing')
+  // No process has this number: it is above the kernel's PID_MAX_LIMIT.
+  await mkdir(`${final}.new-999999999-1`)
+  await mkdir(`${final}.new-${process.ppid}-1`)
+  await publish(final, (temporary) => writeFile(temporary, ''))
+  expect((await readdir(directory)).sort()).toEqual(['thing', `thing.new-${process.ppid}-1`])
+})
