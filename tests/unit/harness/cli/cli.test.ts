@@ -1,0 +1,74 @@
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { execa } from 'execa'
+import { afterEach, beforeEach, expect, test, vi } from 'vitest'
+import { withLock } from '../../../../harness/cache/lock.ts'
+
+let directory: string
+beforeEach(async () => {
+  directory = await mkdtemp(join(tmpdir(), 'copylab-cli-'))
+})
+afterEach(async () => {
+  vi.unstubAllEnvs()
+  await rm(directory, { recursive: true })
+})
+
+const copylab = (...args: string[]) =>
+  execa(
+    process.execPath,
+    [
+      '--import',
+      import.meta.resolve('tsx'),
+      fileURLToPath(new URL('../../../../harness/cli.ts', import.meta.url)),
+      ...args,
+    ],
+    { cwd: directory, env: { XDG_CACHE_HOME: directory }, reject: false },
+  )
+
+test('help has examples and exit statuses', async () => {
+  const { exitCode, stdout } = await copylab('shell', '--help')
+  expect(exitCode).toBe(0)
+  expect(stdout).toMatch(/Examples:\n {2}copylab shell\n[\s\S]*Exit status: 0/)
+})
+
+test.each([
+  [['frobnicate'], "unknown command 'frobnicate'"],
+  [['run', '--sereis', 'none'], 'Did you mean --series?'],
+  [['build', '--accel', 'tcg'], "unknown option '--accel'"],
+  [['run', '--accel', 'hvf'], 'Allowed choices are auto, kvm, tcg'],
+  [['build', '--tree', '5.0'], 'copylab: --tree: there is no tree "5.0"; expected one of: 6.12'],
+])('%j is a usage error', async (args, words) => {
+  const { exitCode, stderr, stdout } = await copylab(...args)
+  expect(stderr).toContain(words)
+  expect({ exitCode, stdout }).toEqual({ exitCode: 2, stdout: '' })
+})
+
+test('a wrong configuration names file and line', async () => {
+  await writeFile(join(directory, 'copylab.yaml'), 'trees: {}\ntree: x\nkconfig: boot\n')
+  const { exitCode, stderr } = await copylab('build')
+  expect(exitCode).toBe(2)
+  expect(stderr).toContain(`${directory}/copylab.yaml:3: kconfig: `)
+})
+
+test.each([
+  ['SIGINT', 130],
+  ['SIGTERM', 143],
+] as const)(
+  '%s ends what runs, with status %i',
+  async (signal, status) => {
+    const text = 'trees: { x: { debian: linux-source-9.9 } }\ntree: x\nkconfig: [boot]\n'
+    await writeFile(join(directory, 'copylab.yaml'), text)
+    vi.stubEnv('XDG_CACHE_HOME', directory)
+    await withLock('tree-linux-source-9.9', async () => {
+      const child = copylab('build')
+      const heard: string[] = []
+      child.stderr.on('data', (data) => heard.push(String(data)))
+      await vi.waitFor(() => expect(heard.join('')).toContain('waiting for'), 20_000)
+      child.kill(signal)
+      expect((await child).exitCode).toBe(status)
+    })
+  },
+  30_000,
+)

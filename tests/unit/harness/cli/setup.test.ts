@@ -1,0 +1,165 @@
+import { chmod, copyFile, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { execa } from 'execa'
+import { afterEach, beforeEach, expect, test } from 'vitest'
+
+/** A project like copylab's own, with programs on the PATH that only write down how they were called. */
+let directory: string
+const calls = async () =>
+  (await readFile(join(directory, 'calls'), 'utf8').catch(() => '')).split('\n').slice(0, -1)
+const forget = () => rm(join(directory, 'calls'), { force: true })
+
+async function fakeProgram(name: string, script: string): Promise<void> {
+  const path = join(directory, 'bin', name)
+  await writeFile(path, `#!/bin/sh\n${script}\n`)
+  await chmod(path, 0o755)
+}
+
+const record = (name: string) => `echo "${name} $*" >> ${'$'}COPYLAB_TEST/calls`
+
+const copylab = (args: string[], environment: Record<string, string> = {}) =>
+  execa(process.execPath, [join(directory, 'harness/copylab.mjs'), ...args], {
+    env: {
+      PATH: `${join(directory, 'bin')}:/usr/bin:/bin`,
+      HOME: directory,
+      COPYLAB_TEST: directory,
+      ...environment,
+    },
+    extendEnv: false,
+    reject: false,
+  })
+
+/** Makes the process believe that it is an ordinary user. */
+const asUser = { NODE_OPTIONS: '--import data:text/javascript,process.getuid=()=>1000' }
+const asRoot = { NODE_OPTIONS: '--import data:text/javascript,process.getuid=()=>0' }
+
+beforeEach(async () => {
+  directory = await mkdtemp(join(tmpdir(), 'copylab-setup-'))
+  await mkdir(join(directory, 'harness'))
+  await mkdir(join(directory, 'bin'))
+  await copyFile(
+    new URL('../../../../harness/copylab.mjs', import.meta.url),
+    join(directory, 'harness/copylab.mjs'),
+  )
+  await writeFile(join(directory, 'harness/packages.json'), '{"required": {"flex": "x", "bc": "y"}}')
+  const lock = {
+    packages: {
+      '': {},
+      'node_modules/tsx': { integrity: 'sha512-a' },
+      'node_modules/mac': { optional: true },
+    },
+  }
+  await writeFile(join(directory, 'package-lock.json'), JSON.stringify(lock))
+  await fakeProgram(
+    'dpkg-query',
+    `echo "bc installed"; [ -f "$COPYLAB_TEST/flex" ] && echo "flex:amd64 installed"; exit 0`,
+  )
+  await fakeProgram('apt-get', `${record('apt-get')}; touch "$COPYLAB_TEST/flex"`)
+  await fakeProgram('sudo', `${record('sudo')}; exit 1`)
+  // What npm would install: a tsx that ends the program instead of loading TypeScript.
+  await fakeProgram(
+    'npm',
+    `${record('npm')}
+    mkdir -p node_modules/tsx
+    echo '{"packages":{"node_modules/tsx":{"integrity":"sha512-a"}}}' > node_modules/.package-lock.json
+    echo '{"exports":{"./esm/api":"./api.mjs"}}' > node_modules/tsx/package.json
+    echo 'export const register = () => { console.log("cli"); process.exit(0) }' > node_modules/tsx/api.mjs`,
+  )
+})
+afterEach(() => rm(directory, { recursive: true }))
+
+const install = expect.stringMatching(
+  /^apt-get .*DPkg::Lock::Timeout.* install --yes --no-install-recommends flex$/,
+)
+const npmCi = expect.stringMatching(/^npm ci /)
+
+test('the first run installs what is missing and says so; the second starts nothing', async () => {
+  const first = await copylab(['run'], asRoot)
+  expect(first).toMatchObject({ exitCode: 0, stdout: 'cli' })
+  expect(first.stderr).toContain(
+    'installing Debian packages: apt-get install --yes --no-install-recommends flex',
+  )
+  expect(await calls()).toEqual([install, npmCi])
+  await forget()
+  const second = await copylab(['run'], asRoot)
+  expect(second).toMatchObject({ exitCode: 0, stdout: 'cli', stderr: '' })
+  expect(await calls()).toEqual([])
+})
+
+test('another lock file installs the modules again, and modules that match stay', async () => {
+  await copylab(['run'], asRoot)
+  await forget()
+  const path = join(directory, 'package-lock.json')
+  await writeFile(path, `${await readFile(path, 'utf8')} `)
+  await copylab(['run'], asRoot)
+  expect(await calls()).toEqual([])
+  await writeFile(path, (await readFile(path, 'utf8')).replace('sha512-a', 'sha512-b'))
+  await copylab(['run'], asRoot)
+  expect(await calls()).toEqual([npmCi])
+})
+
+test('package lists that are missing are read once', async () => {
+  await fakeProgram(
+    'apt-get',
+    `${record('apt-get')}
+    case "$*" in *update) touch "$COPYLAB_TEST/lists";; esac
+    [ -f "$COPYLAB_TEST/lists" ] || { echo "E: Unable to locate package flex" >&2; exit 100; }
+    touch "$COPYLAB_TEST/flex"`,
+  )
+  expect((await copylab(['build'], asRoot)).exitCode).toBe(0)
+  expect(await calls()).toEqual([install, expect.stringMatching(/ update$/), install, npmCi])
+})
+
+test("what cannot be installed is said with apt's words, and ends with status 3", async () => {
+  await fakeProgram('apt-get', 'echo "E: Unable to locate package flex" >&2; exit 100')
+  const { exitCode, stderr } = await copylab(['run'], asRoot)
+  expect(exitCode).toBe(3)
+  expect(stderr).toMatch(/cannot install flex:[\s\S]*E: Unable to locate package flex/)
+  expect(await calls()).toEqual([])
+})
+
+test('a user without sudo is shown the command, and nothing is installed', async () => {
+  const { exitCode, stderr } = await copylab(['run'], asUser)
+  expect(exitCode).toBe(3)
+  expect(stderr).toContain('\n  sudo apt-get install --yes --no-install-recommends flex\n')
+  expect(await calls()).toEqual(['sudo -n true'])
+})
+
+test('a user with sudo installs by it', async () => {
+  await fakeProgram('sudo', `${record('sudo')}; shift; exec "$@"`)
+  expect((await copylab(['run'], asUser)).exitCode).toBe(0)
+  expect(await calls()).toEqual([
+    'sudo -n true',
+    expect.stringMatching(/^sudo -n env .*apt-get/),
+    install,
+    npmCi,
+  ])
+})
+
+test.each([[['--help']], [['run', '--help']], [['help']], [[]]])('%j installs nothing', async (args) => {
+  const { exitCode, stdout } = await copylab(args, asRoot)
+  expect(exitCode).toBe(0)
+  expect(stdout).toContain('Usage: copylab')
+  expect(await calls()).toEqual([])
+})
+
+test.each([[['list']], [['doctor']], [['run', '--dry-run']]])('%j needs no Debian packages', async (args) => {
+  expect((await copylab(args, asUser)).stdout).toBe('cli')
+  expect(await calls()).toEqual([npmCi])
+  // And does not count as a set-up for what needs them.
+  expect((await copylab(['build'], asUser)).exitCode).toBe(3)
+})
+
+test("an option behind -- is the guest's", async () => {
+  expect((await copylab(['shell', '--', 'ls', '--help'], asRoot)).stdout).toBe('cli')
+  expect(await calls()).toEqual([install, npmCi])
+})
+
+test('of two at once one sets up', async () => {
+  await fakeProgram('apt-get', `${record('apt-get')}; sleep 0.3; touch "$COPYLAB_TEST/flex"`)
+  const both = await Promise.all([copylab(['run'], asRoot), copylab(['run'], asRoot)])
+  expect(both.map(({ exitCode }) => exitCode)).toEqual([0, 0])
+  expect(both.map(({ stderr }) => stderr).join()).toContain('waiting for another copylab that is setting up')
+  expect(await calls()).toEqual([install, npmCi])
+})
