@@ -423,8 +423,9 @@ static void handle(char type, uint32_t id, char *payload, size_t length)
 		c->in_end = 1;
 		break;
 	case 'K':
-		if (length == 4 && !c->exited)
-			kill(-c->pid, get32(payload));
+		/* Until the child has called setsid() there is no such group, only it. */
+		if (length == 4 && !c->exited && kill(-c->pid, get32(payload)))
+			kill(c->pid, get32(payload));
 		break;
 	case 'W':
 		if (length == 4 && c->tty && c->out >= 0)
