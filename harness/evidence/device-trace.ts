@@ -2,10 +2,9 @@
  * The device's own story: QEMU's trace events of NVMe and SCSI commands, read on the host.
  *
  * Events and their arguments: hw/nvme/trace-events and hw/scsi/trace-events of QEMU 7.2. NVMe lines carry the
- * namespace id except for `pci_nvme_copy_source_range` and `pci_nvme_copy_out`, which carry nothing but an LBA and
- * a length; QEMU emits the first source range of a Copy together with its `pci_nvme_copy`, then range by range
- * `copy_out` when the range was read and the next `copy_source_range` when it was written.
+ * namespace id except for `pci_nvme_copy_source_range` and `pci_nvme_copy_out`; see copy-steps.ts.
  */
+import { attribute, type CopyStep } from './copy-steps.ts'
 import type { Range } from './ranges.ts'
 
 /** Give these to the guest's `traceEvents`. */
@@ -60,8 +59,7 @@ const scsiChanges = new Set([0x41, 0x93, 0x42, 0x83, 0x89, 0x04])
 /** What the device did, from lines of its trace. Throws when a line names a disk that is not in `disks`. */
 export function parseDeviceTrace(text: string, disks: readonly TracedDisk[]): DeviceActivity {
   const activity: DeviceActivity = { copies: [], reads: [], writes: [], errors: [] }
-  const open: OpenCopy[] = []
-  let announced: OpenCopy | undefined
+  const steps: CopyStep[] = []
   const scsiLengths = new Map<string, number>()
 
   for (const line of text.split('\n')) {
@@ -81,35 +79,23 @@ export function parseDeviceTrace(text: string, disks: readonly TracedDisk[]): De
     switch (event) {
       case 'pci_nvme_copy': {
         const disk = namespace()
-        const command = {
+        const command: CopyCommand = {
           disk: disk.name,
           ranges: field('nr'),
           format: field('format'),
           sources: [],
           destinations: [],
         }
-        announced = { command, blockSize: disk.blockSize }
         activity.copies.push(command)
-        open.push(announced)
+        steps.push({ kind: 'copy', copy: { command, blockSize: disk.blockSize }, line })
         break
       }
-      case 'pci_nvme_copy_source_range': {
-        const copy = announced ?? open.find(wantsSource)
-        announced = undefined
-        if (!copy) throw new Error(`the device trace has a source range of no Copy command: ${line}`)
-        copy.command.sources.push(blocks(field('slba'), field('nlb'), copy.blockSize))
+      case 'pci_nvme_copy_source_range':
+        steps.push({ kind: 'source', lba: field('slba'), blocks: field('nlb'), line })
         break
-      }
-      case 'pci_nvme_copy_out': {
-        const piece = (copy: OpenCopy) => blocks(field('slba'), field('nlb'), copy.blockSize)
-        const candidates = open.filter((copy) => wantsOut(copy, piece(copy)))
-        // A Copy writes its destination in order: one that goes on where it stopped is the likelier.
-        const copy = candidates.find(({ command }) => command.destinations.length) ?? candidates[0]
-        if (!copy) throw new Error(`the device trace has written a range of no Copy command: ${line}`)
-        copy.command.destinations.push(piece(copy))
-        if (copy.command.destinations.length === copy.command.ranges) open.splice(open.indexOf(copy), 1)
+      case 'pci_nvme_copy_out':
+        steps.push({ kind: 'out', lba: field('slba'), blocks: field('nlb'), line })
         break
-      }
       case 'pci_nvme_read':
       case 'pci_nvme_write': {
         const disk = namespace()
@@ -140,23 +126,8 @@ export function parseDeviceTrace(text: string, disks: readonly TracedDisk[]): De
         if (event.startsWith('pci_nvme_err_')) activity.errors.push(`${event.slice(13)} ${rest}`)
     }
   }
+  attribute(steps)
   return activity
-}
-
-interface OpenCopy {
-  command: CopyCommand
-  blockSize: number
-}
-
-function wantsSource({ command: { sources, destinations, ranges } }: OpenCopy): boolean {
-  return sources.length === destinations.length && sources.length < ranges
-}
-
-function wantsOut({ command: { sources, destinations } }: OpenCopy, piece: Range): boolean {
-  if (sources.length !== destinations.length + 1) return false
-  if (sources.at(-1)?.bytes !== piece.bytes) return false
-  const last = destinations.at(-1)
-  return !last || last.offset + last.bytes === piece.offset
 }
 
 function blocks(lba: number, count: number, blockSize: number): Range {
