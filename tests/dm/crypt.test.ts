@@ -13,7 +13,7 @@ kernelCase(
     await volume.write(0, data)
     const call = await copy(
       { path: 'dm-crypt', from: volume.at(0), to: volume.at(MiB(8)), bytes: MiB(1) },
-      { after: [readsBack(volume.at(0), data), readsBack(volume.at(MiB(8)), data)] },
+      { after: [readsBack(volume.at(MiB(8)), data)] },
     )
     proof.guest(call).moved()
     proof.device(call).moved()
