@@ -95,16 +95,6 @@ function commandLine(start: Start): Command {
       }),
     )
 
-  addConfigOptions(program.command('bench'), ['tree', 'series', 'kconfig', 'qemu', 'accel', 'results'])
-    .description('measure offload against fallback, and copylab itself')
-    .addHelpText('after', examples('copylab bench'))
-    .action((options: Overrides) =>
-      start(async (context) => {
-        const { bench } = await import('./commands/bench.ts')
-        return bench(options, context)
-      }),
-    )
-
   program
     .command('doctor')
     .description('say what this machine can do, and what to install')

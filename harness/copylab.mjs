@@ -1,5 +1,5 @@
 #!/usr/bin/env node
-// The entry. Plain JavaScript without dependencies: it installs what the rest needs, then loads harness/cli.ts.
+// The entry. Plain JavaScript without dependencies: it installs what the rest needs, then runs harness/cli.ts.
 import { spawnSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import { closeSync, existsSync, mkdirSync, openSync, readFileSync, statSync, writeFileSync } from 'node:fs'
@@ -187,7 +187,7 @@ if (Number(process.versions.node.split('.')[0]) < 20) {
 }
 if (wantsHelp) {
   // Asking for help installs nothing; before the first set-up there is only this.
-  if (!existsSync(join(modules, 'tsx'))) {
+  if (!existsSync(join(modules, 'esbuild'))) {
     process.stdout.write(
       'Usage: copylab <run|test|build|list|shell|bench|doctor> [options]\n\n' +
         'The first command other than --help installs what copylab needs. npm start is the same as copylab run.\n',
@@ -197,6 +197,7 @@ if (wantsHelp) {
 } else {
   setUp()
 }
-const { register } = await import('tsx/esm/api')
-register()
-await import('./cli.ts')
+// Stacks name the TypeScript lines.
+process.setSourceMapsEnabled(true)
+const { bundledCommandLine } = await import('./bundle.mjs')
+await import(await bundledCommandLine())

@@ -46,7 +46,7 @@ beforeEach(async () => {
   const lock = {
     packages: {
       '': {},
-      'node_modules/tsx': { integrity: 'sha512-a' },
+      'node_modules/x': { integrity: 'sha512-a' },
       'node_modules/mac': { optional: true },
     },
   }
@@ -57,14 +57,15 @@ beforeEach(async () => {
   )
   await fakeProgram('apt-get', `${record('apt-get')}; touch "$COPYLAB_TEST/flex"`)
   await fakeProgram('sudo', `${record('sudo')}; exit 1`)
-  // What npm would install: a tsx that ends the program instead of loading TypeScript.
   await fakeProgram(
     'npm',
     `${record('npm')}
-    mkdir -p node_modules/tsx
-    echo '{"packages":{"node_modules/tsx":{"integrity":"sha512-a"}}}' > node_modules/.package-lock.json
-    echo '{"exports":{"./esm/api":"./api.mjs"}}' > node_modules/tsx/package.json
-    echo 'export const register = () => { console.log("cli"); process.exit(0) }' > node_modules/tsx/api.mjs`,
+    mkdir -p node_modules
+    echo '{"packages":{"node_modules/x":{"integrity":"sha512-a"}}}' > node_modules/.package-lock.json`,
+  )
+  await writeFile(
+    join(directory, 'harness/bundle.mjs'),
+    'export const bundledCommandLine = async () => "data:text/javascript,console.log(`cli`)"',
   )
 })
 afterEach(() => rm(directory, { recursive: true }))
