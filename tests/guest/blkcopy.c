@@ -20,6 +20,7 @@
 #include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
+#include <time.h>
 #include <unistd.h>
 #include <linux/fs.h>
 
@@ -144,8 +145,17 @@ struct job {
 	struct blk_copy arg;
 	int dst_fd;
 	int err;
+	uint64_t ns;
 	pthread_barrier_t *start;
 };
+
+static uint64_t clock_ns(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return now.tv_sec * 1000000000ull + now.tv_nsec;
+}
 
 static int open_mode(const char *mode)
 {
@@ -179,9 +189,12 @@ static int open_source(const char *name, int flags)
 static void *run_job(void *data)
 {
 	struct job *job = data;
+	uint64_t begin;
 
 	pthread_barrier_wait(job->start);
+	begin = clock_ns();
 	job->err = ioctl(job->dst_fd, BLKCOPY_IOCTL, &job->arg) ? errno : 0;
+	job->ns = clock_ns() - begin;
 	return NULL;
 }
 
@@ -190,7 +203,7 @@ static void cmd_copy(int argc, char **argv)
 	static struct job jobs[MAX_COPIES];
 	const char *src_mode = "ro", *dst_mode = "rw";
 	uint64_t flags = 0, reserved = 0;
-	bool trace = false;
+	bool trace = false, timed = false;
 	int extra = 0, count, i;
 	pthread_t threads[MAX_COPIES];
 	pthread_barrier_t start;
@@ -208,6 +221,8 @@ static void cmd_copy(int argc, char **argv)
 			extra = O_DIRECT;
 		else if (!strcmp(*argv, "--trace"))
 			trace = true;
+		else if (!strcmp(*argv, "--time"))
+			timed = true;
 		else
 			die("unknown option %s", *argv);
 	}
@@ -244,11 +259,15 @@ static void cmd_copy(int argc, char **argv)
 	for (i = 1; i < count; i++)
 		pthread_join(threads[i], NULL);
 
-	for (i = 0; i < count; i++)
-		printf("result error=%s copied=%llu offloaded=%llu\n",
+	for (i = 0; i < count; i++) {
+		printf("result error=%s copied=%llu offloaded=%llu",
 		       jobs[i].err ? strerrorname_np(jobs[i].err) : "0",
 		       (unsigned long long)jobs[i].arg.copied,
 		       (unsigned long long)jobs[i].arg.offloaded);
+		if (timed)
+			printf(" ns=%llu", (unsigned long long)jobs[i].ns);
+		putchar('\n');
+	}
 	if (trace)
 		pour(open_or_die(TRACING "/trace", O_RDONLY), "the trace");
 }
