@@ -84,8 +84,7 @@ async function runCell(
 ): Promise<CaseOutcome[]> {
   const progress = showProgress({ stream: process.stderr })
   try {
-    const tools = [...new Set(cases.flatMap(({ needs }) => needs))]
-    const provided = await provideCell(cell, { tools, signal, emit: progress.emit })
+    const provided = await provideCell(cell, { tools: [], signal, emit: progress.emit })
     progress.emit({ type: 'note', message: titleOf(provided.facts) })
     return await withPrivateDirectory(async (directory) => {
       const guests = await hostGuests({
@@ -107,7 +106,6 @@ async function runCell(
           context: {
             socket: guests.socket,
             profile: provided.series?.profile ?? null,
-            missingTools: provided.missingTools,
             caseTimeoutMs,
           },
           reporters,

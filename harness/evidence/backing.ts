@@ -1,7 +1,10 @@
 /** The host's witness: what every byte of a disk's backing file must be, and what it is. */
-import { createHash } from 'node:crypto'
+import { webcrypto } from 'node:crypto'
 import { type FileHandle, open } from 'node:fs/promises'
 import { identify, pattern } from './pattern.ts'
+import { type Range, union } from './ranges.ts'
+
+const { subtle } = webcrypto
 
 /** How a backing file differs from what the host expects. */
 export interface Difference {
@@ -14,8 +17,8 @@ export interface Difference {
 }
 
 export interface BackingState {
-  /** Of the whole backing file. */
-  sha256: string
+  /** Of the whole backing file as it was read. It takes longer than the comparison and is computed meanwhile. */
+  sha256: Promise<string>
   difference?: Difference
 }
 
@@ -29,6 +32,11 @@ export class BackingFile {
   readonly bytes: number
   private readonly pristine: Buffer
   private readonly expected: Buffer
+  private readonly actual: Buffer
+  /** After a comparison that was right: where file and pristine pattern differ, and when the file was last written. */
+  private known: { changed: Range[]; mtimeMs: number } | undefined
+  /** What was expected since the last reset. */
+  private readonly expectations: Range[] = []
   /** Seeds that may be met on the disk, with a word for each. */
   private readonly seeds = new Map<number, string>()
 
@@ -37,6 +45,7 @@ export class BackingFile {
     this.bytes = bytes
     this.pristine = pattern(seed, bytes)
     this.expected = Buffer.from(this.pristine)
+    this.actual = Buffer.alloc(bytes)
     this.seeds.set(seed, 'the disk as it was before the case')
   }
 
@@ -45,10 +54,21 @@ export class BackingFile {
     this.seeds.set(seed, meaning)
   }
 
-  /** Writes the pristine pattern over the whole file and expects that. Every block gets allocated. */
+  /**
+   * Makes the disk pristine and expects it to stay. The whole file is written, which allocates every block, unless
+   * nothing has happened to it since a comparison that found all as expected: then what had changed is enough.
+   */
   async reset(): Promise<void> {
-    this.pristine.copy(this.expected)
-    await this.withFile('r+', async (file) => writeAll(file, this.pristine, 0))
+    await this.withFile('r+', async (file) => {
+      const { mtimeMs } = await file.stat()
+      const places = this.known?.mtimeMs === mtimeMs ? this.known.changed : [{ offset: 0, bytes: this.bytes }]
+      for (const { offset, bytes } of places) {
+        this.pristine.copy(this.expected, offset, offset, offset + bytes)
+        await writeAll(file, this.pristine.subarray(offset, offset + bytes), offset)
+      }
+    })
+    this.known = undefined
+    this.expectations.splice(0)
   }
 
   /** Changes the disk behind the guest's back, and expects the bytes to stay. */
@@ -62,6 +82,8 @@ export class BackingFile {
     if (offset + data.length > this.bytes)
       throw new RangeError(`${offset}+${data.length} is past the end of ${this.path}`)
     data.copy(this.expected, offset)
+    this.expectations.push({ offset, bytes: data.length })
+    this.known = undefined
   }
 
   /** A copy of what must be at a place. */
@@ -71,18 +93,29 @@ export class BackingFile {
 
   /** Compares the whole file; the guest must have flushed. */
   async compare(): Promise<BackingState> {
-    const actual = await this.withFile('r', (file) => file.readFile())
-    const sha256 = createHash('sha256').update(actual).digest('hex')
-    if (actual.equals(this.expected)) return { sha256 }
-    return { sha256, difference: this.describe(actual) }
+    const { size, mtimeMs } = await this.withFile('r', async (file) => {
+      // A write meanwhile makes the time a later one.
+      const status = await file.stat()
+      await readAll(file, this.actual)
+      return status
+    })
+    // subtle.digest() works on a copy, in another thread.
+    const sha256 = subtle.digest('SHA-256', this.actual).then((digest) => Buffer.from(digest).toString('hex'))
+    if (size === this.bytes && this.actual.equals(this.expected)) {
+      this.known = { changed: union(this.expectations), mtimeMs }
+      return { sha256 }
+    }
+    this.known = undefined
+    return { sha256, difference: this.describe(size) }
   }
 
-  private describe(actual: Buffer): Difference {
-    if (actual.length !== this.bytes) {
+  private describe(size: number): Difference {
+    const { actual } = this
+    if (size !== this.bytes) {
       return {
-        offset: Math.min(actual.length, this.bytes),
-        bytes: Math.abs(actual.length - this.bytes),
-        origin: `the file is ${actual.length} bytes long instead of ${this.bytes}`,
+        offset: Math.min(size, this.bytes),
+        bytes: Math.abs(size - this.bytes),
+        origin: `the file is ${size} bytes long instead of ${this.bytes}`,
       }
     }
     let offset = -1
@@ -118,5 +151,14 @@ async function writeAll(file: FileHandle, data: Buffer, offset: number): Promise
   for (let done = 0; done < data.length; ) {
     const { bytesWritten } = await file.write(data, done, data.length - done, offset + done)
     done += bytesWritten
+  }
+}
+
+/** Fills the buffer as far as the file reaches. */
+async function readAll(file: FileHandle, buffer: Buffer): Promise<void> {
+  for (let done = 0; done < buffer.length; ) {
+    const { bytesRead } = await file.read(buffer, done, buffer.length - done, done)
+    if (!bytesRead) return
+    done += bytesRead
   }
 }

@@ -2,9 +2,9 @@
  * The device's own story: QEMU's trace events of NVMe and SCSI commands, read on the host.
  *
  * Events and their arguments: hw/nvme/trace-events and hw/scsi/trace-events of QEMU 7.2. NVMe lines carry the
- * namespace id except for `pci_nvme_copy_source_range` and `pci_nvme_copy_out`; see copy-steps.ts.
+ * namespace id except for `pci_nvme_copy_source_range` and `pci_nvme_copy_out`; see copy-lines.ts.
  */
-import { attribute, type CopyStep } from './copy-steps.ts'
+import { CopyLines } from './copy-lines.ts'
 import type { Range } from './ranges.ts'
 
 /** Give these to the guest's `traceEvents`. */
@@ -25,15 +25,14 @@ export type TracedDisk = { name: string; blockSize: number } & (
   | { kind: 'scsi'; target: number; lun: number }
 )
 
-/** One NVMe Copy command; all ranges in bytes. */
+/** One NVMe Copy command. */
 export interface CopyCommand {
   disk: string
   /** Number of source ranges that the command announced. */
   ranges: number
   format: number
-  sources: Range[]
-  /** What the device wrote, a piece per source range that it had read. */
-  destinations: Range[]
+  /** Of all its ranges; undefined when other commands were in flight, whose ranges look the same. */
+  bytes: number | undefined
 }
 
 /** A read or write over the link, in bytes. */
@@ -45,6 +44,9 @@ export interface Transfer extends Range {
 
 export interface DeviceActivity {
   copies: CopyCommand[]
+  /** What Copy commands have read, and written, inside of the devices. Bytes. */
+  copySources: (Range & { disk: string })[]
+  copyDestinations: (Range & { disk: string })[]
   reads: Transfer[]
   writes: Transfer[]
   /** Errors that the device reported, as QEMU words them. */
@@ -58,8 +60,13 @@ const scsiChanges = new Set([0x41, 0x93, 0x42, 0x83, 0x89, 0x04])
 
 /** What the device did, from lines of its trace. Throws when a line names a disk that is not in `disks`. */
 export function parseDeviceTrace(text: string, disks: readonly TracedDisk[]): DeviceActivity {
-  const activity: DeviceActivity = { copies: [], reads: [], writes: [], errors: [] }
-  const steps: CopyStep[] = []
+  const lines = new CopyLines()
+  const activity: DeviceActivity = {
+    copies: lines.copies,
+    copySources: lines.sources,
+    copyDestinations: lines.destinations,
+    ...{ reads: [], writes: [], errors: [] },
+  }
   const scsiLengths = new Map<string, number>()
 
   for (const line of text.split('\n')) {
@@ -79,23 +86,17 @@ export function parseDeviceTrace(text: string, disks: readonly TracedDisk[]): De
     switch (event) {
       case 'pci_nvme_copy': {
         const disk = namespace()
-        const command: CopyCommand = {
-          disk: disk.name,
-          ranges: field('nr'),
-          format: field('format'),
-          sources: [],
-          destinations: [],
-        }
-        activity.copies.push(command)
-        steps.push({ kind: 'copy', copy: { command, blockSize: disk.blockSize }, line })
+        const command = { disk: disk.name, ranges: field('nr'), format: field('format') }
+        lines.announce(command, disk.blockSize)
         break
       }
       case 'pci_nvme_copy_source_range':
-        steps.push({ kind: 'source', lba: field('slba'), blocks: field('nlb'), line })
+      case 'pci_nvme_copy_out': {
+        const direction = event === 'pci_nvme_copy_out' ? 'destination' : 'source'
+        const known = lines[direction](field('slba'), field('nlb'))
+        if (!known) throw new Error(`the device trace has a range of no Copy command: ${line}`)
         break
-      case 'pci_nvme_copy_out':
-        steps.push({ kind: 'out', lba: field('slba'), blocks: field('nlb'), line })
-        break
+      }
       case 'pci_nvme_read':
       case 'pci_nvme_write': {
         const disk = namespace()
@@ -126,7 +127,6 @@ export function parseDeviceTrace(text: string, disks: readonly TracedDisk[]): De
         if (event.startsWith('pci_nvme_err_')) activity.errors.push(`${event.slice(13)} ${rest}`)
     }
   }
-  attribute(steps)
   return activity
 }
 

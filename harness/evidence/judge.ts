@@ -1,5 +1,5 @@
 /** Holds what a witness said against what must have happened. Pure; throws `Refusal` with everything that is wrong. */
-import type { CopyCommand, DeviceActivity, Transfer } from './device-trace.ts'
+import type { DeviceActivity, Transfer } from './device-trace.ts'
 import type { TracedCopy } from './guest-trace.ts'
 import { inside, outside, type Range, showRanges, totalBytes, union } from './ranges.ts'
 
@@ -97,17 +97,17 @@ export function judgeMoves(
   writeback: readonly (Range & { disk: string })[] = [],
 ): void {
   if (!activity) throw new Refusal('device', ['there is no trace of the devices'])
-  const { copies, reads, writes, errors } = activity
+  const { copySources, copyDestinations, reads, writes, errors } = activity
   const problems = errors.map((error) => `reported an error: ${error}`)
   const offloads = moves.filter(({ offloaded }) => offloaded)
   const fallbacks = moves.filter(({ offloaded }) => !offloaded)
   const sources = (list: readonly Move[]) => list.map(({ from, bytes }) => ({ ...from, bytes }))
   const destinations = (list: readonly Move[]) => list.map(({ to, bytes }) => ({ ...to, bytes }))
 
-  for (const command of copies) problems.push(...checkLimits(command, limits.get(command.disk)))
+  problems.push(...checkLimits(activity, limits))
   problems.push(
-    ...compareByDisk(placed(copies, 'sources'), sources(offloads), 'Copy sources'),
-    ...compareByDisk(placed(copies, 'destinations'), destinations(offloads), 'Copy destinations'),
+    ...compareByDisk(copySources, sources(offloads), 'Copy sources'),
+    ...compareByDisk(copyDestinations, destinations(offloads), 'Copy destinations'),
     ...compareByDisk(
       within(reads, sources(moves)),
       within(sources(fallbacks), sources(moves)),
@@ -133,10 +133,6 @@ export function judgeUntouched(activity: DeviceActivity | undefined): void {
 }
 
 type Placed = Range & { disk: string }
-
-function placed(copies: readonly CopyCommand[], side: 'sources' | 'destinations'): Placed[] {
-  return copies.flatMap((copy) => copy[side].map((range) => ({ ...range, disk: copy.disk })))
-}
 
 function covered(write: Transfer, allowed: readonly Placed[]): boolean {
   const sameDisk = allowed.filter(({ disk }) => disk === write.disk)
@@ -171,20 +167,31 @@ function compareByDisk(seen: readonly Placed[], wanted: readonly Placed[], what:
   return problems
 }
 
-function checkLimits(command: CopyCommand, limits: CopyCommandLimits | undefined): string[] {
-  const where = `a Copy command of ${command.disk}`
-  if (!limits) return [`${where}, which does not take any`]
+function checkLimits(
+  { copies, copySources, copyDestinations }: DeviceActivity,
+  limits: ReadonlyMap<string, CopyCommandLimits>,
+): string[] {
   const problems: string[] = []
-  const longest = Math.max(0, ...command.sources.map(({ bytes }) => bytes))
-  if (longest > limits.rangeBytes)
-    problems.push(`${where} has a range of ${longest} bytes, above ${limits.rangeBytes}`)
-  const total = totalBytes(command.sources)
-  if (total > limits.commandBytes)
-    problems.push(`${where} copies ${total} bytes, above ${limits.commandBytes}`)
-  if (command.ranges > limits.ranges)
-    problems.push(`${where} has ${command.ranges} ranges, above ${limits.ranges}`)
-  if (command.sources.length !== command.ranges || command.destinations.length !== command.ranges) {
-    problems.push(`${where} has done ${command.destinations.length} of its ${command.ranges} ranges`)
+  for (const disk of new Set(copies.map((copy) => copy.disk))) {
+    const limit = limits.get(disk)
+    if (!limit) {
+      problems.push(`a Copy command of ${disk}, which does not take any`)
+      continue
+    }
+    const mine = copies.filter((copy) => copy.disk === disk)
+    const sources = copySources.filter((range) => range.disk === disk)
+    const destinations = copyDestinations.filter((range) => range.disk === disk)
+    const check = (value: number, bound: number, what: string) => {
+      if (value > bound) problems.push(`${what} of ${disk}: ${value}, above ${bound}`)
+    }
+    check(Math.max(0, ...sources.map(({ bytes }) => bytes)), limit.rangeBytes, 'bytes in a range')
+    check(Math.max(...mine.map(({ ranges }) => ranges)), limit.ranges, 'ranges in a Copy command')
+    check(Math.max(...mine.map(({ bytes = 0 }) => bytes)), limit.commandBytes, 'bytes in a Copy command')
+    check(totalBytes(sources), mine.length * limit.commandBytes, 'bytes in all Copy commands')
+    const announced = mine.reduce((sum, { ranges }) => sum + ranges, 0)
+    if (sources.length !== announced || destinations.length !== announced) {
+      problems.push(`Copy commands of ${disk} have done ${destinations.length} of their ${announced} ranges`)
+    }
   }
   return problems
 }

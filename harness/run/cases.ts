@@ -8,13 +8,13 @@ export interface CaseInfo {
   id: string
   group: string
   description: string
-  /** Programs of the host that it wants in the guest. */
-  needs: string[]
+  /** The kind of path that a series must offload for the case to make sense, a key of its profile. */
+  offloads?: string
   /** Absolute path. */
   file: string
 }
 
-/** `kernelCase('id', 'description', { needs: [...] }, …` over one line or several, as the formatter leaves it. */
+/** `kernelCase('id', 'description', { offloads: '…' }, …` over one line or several, as the formatter leaves it. */
 const declaration = /^kernelCase\(\s*'([^']*)',\s*'((?:[^'\\]|\\.)*)',\s*\{([^}]*)\}/gm
 
 /**
@@ -53,13 +53,8 @@ async function casesOf(file: string, directory: string): Promise<CaseInfo[]> {
     if (!/^[a-z]+\/\d{3}$/.test(id) || !id.startsWith(`${group}/`)) {
       throw new Failure('usage', `${file}: case '${id}' must be named ${group}/NNN, after its folder`)
     }
-    const needs = [...(/needs: \[([^\]]*)\]/.exec(options)?.[1] ?? '').matchAll(/'([^']+)'/g)]
-    return {
-      id,
-      group,
-      description: description.replace(/\\(.)/g, '$1'),
-      needs: needs.map(([, need = '']) => need),
-      file,
-    }
+    const [, offloads] = /offloads: '([^']+)'/.exec(options) ?? []
+    const info = { id, group, description: description.replace(/\\(.)/g, '$1'), file }
+    return offloads === undefined ? info : { ...info, offloads }
   })
 }

@@ -18,7 +18,7 @@ import type { CellFacts } from './outcome.ts'
 import type { Cell } from './plan.ts'
 
 export interface CellOptions {
-  /** Programs of the host to put into the guest's root. */
+  /** Programs of the host to put into the guest's root, those of them that it has. */
   tools: readonly string[]
   /** Further host files and their places in the guest. */
   files?: { host: string; guest: string; mode?: number }[]
@@ -30,12 +30,10 @@ export interface ProvidedCell {
   facts: CellFacts
   series: Series | null
   initrd: string
-  /** Those of `tools` that the host does not have. */
-  missingTools: string[]
 }
 
-/** Where the guest has tests/guest/blkcopy.c. */
-export const copyTool = '/bin/blkcopy'
+/** Programs of tests/guest; the guest has them in /bin under these names. */
+const guestPrograms = ['blkcopy', 'dmtable']
 
 /** Fetches, builds and makes whatever the cell wants and the cache does not have. */
 export async function provideCell(
@@ -53,9 +51,13 @@ export async function provideCell(
   }
   const provideRoot = async () => {
     const cacheDir = join(cache, 'guest')
-    const tool = await compileStatic(join(projectRoot, 'tests/guest/blkcopy.c'), cacheDir)
-    const own = { host: tool, guest: copyTool, mode: 0o755 }
-    return provideInitrd({ cacheDir, tools: [...tools], files: [own, ...files] })
+    const own = await Promise.all(
+      guestPrograms.map(async (name) => {
+        const host = await compileStatic(join(projectRoot, 'tests/guest', `${name}.c`), cacheDir)
+        return { host, guest: `/bin/${name}`, mode: 0o755 }
+      }),
+    )
+    return provideInitrd({ cacheDir, tools: [...tools], files: [...own, ...files] })
   }
   const provideSource = async () => {
     const [tree, series] = await Promise.all([
@@ -81,7 +83,6 @@ export async function provideCell(
     },
     series,
     initrd: root.path,
-    missingTools: root.missing,
   }
 }
 

@@ -37,7 +37,6 @@ export interface GuestMethods {
   exec(request: ExecRequest): Promise<ExecAnswer>
   /** Why the guest must be replaced, null when it need not. */
   trouble(): Promise<string | null>
-  consoleTail(request: { lines: number }): Promise<string>
   /** Ends the guest; the next `guest` call boots another. */
   discard(): Promise<null>
 }
@@ -113,7 +112,6 @@ export async function hostGuests(o: {
       return { status: result.status, stdout: result.stdout.toString(), stderr: result.stderr.toString() }
     },
     trouble: async () => (await (await ensure()).trouble()) ?? null,
-    consoleTail: async ({ lines }) => (await ensure()).consoleTail(lines),
     discard: async () => {
       await discard()
       return null

@@ -82,8 +82,6 @@ export interface CellContext {
   socket: string
   /** What the series offers; null: no series, or one without a profile. */
   profile: Profile | null
-  /** Programs that the guest image should have and the host did not. */
-  missingTools: string[]
   /** A case that takes longer is failed. */
   caseTimeoutMs: number
 }

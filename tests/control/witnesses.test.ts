@@ -111,16 +111,15 @@ kernelCase(
   async (tools) => {
     const { proof } = tools
     const { from, to, data, call } = await fallback(tools)
-    const range = { offset: 0, bytes: 512 }
+    const { activity } = call
+    if (!activity) throw new Error('no trace of the devices')
     const extra = {
-      disk: 'large',
-      ranges: 1,
-      format: 0,
-      sources: [range],
-      destinations: [{ offset: 1024, bytes: 512 }],
+      ...activity,
+      copies: [{ disk: 'large', ranges: 1, format: 0, bytes: 512 }],
+      copySources: [{ disk: 'large', offset: 0, bytes: 512 }],
+      copyDestinations: [{ disk: 'large', offset: 1024, bytes: 512 }],
     }
-    const activity = { copies: [], reads: [], writes: [], errors: [], ...call.activity }
-    expect(() => proof.device({ ...call, activity: { ...activity, copies: [extra] } }).fellBack()).toThrow(
+    expect(() => proof.device({ ...call, activity: extra }).fellBack()).toThrow(
       /device: Copy destinations of large: 1024\+512 is too much/,
     )
     expect(() => proof.device(call).moved('offload')).toThrow(

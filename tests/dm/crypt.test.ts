@@ -6,7 +6,7 @@ import { MiB } from '../fixtures/units.ts'
 kernelCase(
   'dm/005',
   'dm-crypt over NVMe: plaintext right, ciphertext the host can compute',
-  { needs: ['dmsetup'] },
+  {},
   async ({ disk, copy, pattern, proof, dm }) => {
     const volume = await dm.crypt(await disk('large'))
     const data = pattern(MiB(1))
@@ -21,29 +21,24 @@ kernelCase(
   },
 )
 
-kernelCase(
-  'dm/006',
-  'dm-crypt over dm-linear over NVMe',
-  { needs: ['dmsetup'] },
-  async ({ disk, copy, pattern, proof, dm }) => {
-    const linear = await dm.linear(await disk('small'), MiB(2), MiB(16))
-    const volume = await dm.crypt(linear)
-    const data = pattern(MiB(1))
-    await volume.write(MiB(1), data)
-    const call = await copy(
-      { path: 'dm-crypt', from: volume.at(MiB(1)), to: volume.at(MiB(8)), bytes: MiB(1) },
-      { after: [readsBack(volume.at(MiB(8)), data)] },
-    )
-    proof.guest(call).moved()
-    proof.device(call).moved()
-    await proof.host(volume).changedOnly(MiB(8), data)
-  },
-)
+kernelCase('dm/006', 'dm-crypt over dm-linear over NVMe', {}, async ({ disk, copy, pattern, proof, dm }) => {
+  const linear = await dm.linear(await disk('small'), MiB(2), MiB(16))
+  const volume = await dm.crypt(linear)
+  const data = pattern(MiB(1))
+  await volume.write(MiB(1), data)
+  const call = await copy(
+    { path: 'dm-crypt', from: volume.at(MiB(1)), to: volume.at(MiB(8)), bytes: MiB(1) },
+    { after: [readsBack(volume.at(MiB(8)), data)] },
+  )
+  proof.guest(call).moved()
+  proof.device(call).moved()
+  await proof.host(volume).changedOnly(MiB(8), data)
+})
 
 kernelCase(
   'dm/007',
   'between two dm-crypt volumes of different keys',
-  { needs: ['dmsetup'] },
+  {},
   async ({ disk, copy, pattern, proof, dm }) => {
     const ns = await disk('large')
     const first = await dm.crypt(await dm.linear(ns, 0, MiB(8)))
@@ -60,18 +55,13 @@ kernelCase(
   },
 )
 
-kernelCase(
-  'dm/008',
-  'no fallback on dm-crypt is EOPNOTSUPP',
-  { needs: ['dmsetup'] },
-  async ({ disk, copy, proof, dm }) => {
-    const volume = await dm.crypt(await disk('large'))
-    const call = await copy(
-      { path: 'dm-crypt', from: volume.at(0), to: volume.at(MiB(8)), bytes: MiB(1) },
-      { flags: NO_FALLBACK },
-    )
-    proof.guest(call).refused('EOPNOTSUPP')
-    proof.device(call).untouched()
-    await proof.host(volume).unchanged()
-  },
-)
+kernelCase('dm/008', 'no fallback on dm-crypt is EOPNOTSUPP', {}, async ({ disk, copy, proof, dm }) => {
+  const volume = await dm.crypt(await disk('large'))
+  const call = await copy(
+    { path: 'dm-crypt', from: volume.at(0), to: volume.at(MiB(8)), bytes: MiB(1) },
+    { flags: NO_FALLBACK },
+  )
+  proof.guest(call).refused('EOPNOTSUPP')
+  proof.device(call).untouched()
+  await proof.host(volume).unchanged()
+})

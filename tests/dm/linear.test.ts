@@ -2,26 +2,21 @@
 import { kernelCase } from '../fixtures/case.ts'
 import { KiB, MiB } from '../fixtures/units.ts'
 
-kernelCase(
-  'dm/001',
-  'inside of dm-linear over NVMe',
-  { needs: ['dmsetup'] },
-  async ({ disk, copy, pattern, proof, dm }) => {
-    const ns = await disk('large')
-    const volume = await dm.linear(ns, MiB(4), MiB(16))
-    const data = pattern(MiB(1))
-    await volume.write(0, data)
-    const call = await copy({ path: 'dm-linear', from: volume.at(0), to: volume.at(MiB(8)), bytes: MiB(1) })
-    proof.guest(call).moved()
-    proof.device(call).moved()
-    await proof.host(volume).changedOnly(MiB(8), data)
-  },
-)
+kernelCase('dm/001', 'inside of dm-linear over NVMe', {}, async ({ disk, copy, pattern, proof, dm }) => {
+  const ns = await disk('large')
+  const volume = await dm.linear(ns, MiB(4), MiB(16))
+  const data = pattern(MiB(1))
+  await volume.write(0, data)
+  const call = await copy({ path: 'dm-linear', from: volume.at(0), to: volume.at(MiB(8)), bytes: MiB(1) })
+  proof.guest(call).moved()
+  proof.device(call).moved()
+  await proof.host(volume).changedOnly(MiB(8), data)
+})
 
 kernelCase(
   'dm/002',
   'between two dm-linear volumes of one namespace',
-  { needs: ['dmsetup'] },
+  {},
   async ({ disk, copy, pattern, proof, dm }) => {
     const ns = await disk('small')
     // Swapped on the disk, so that a copy that forgets to map goes wrong
@@ -44,7 +39,7 @@ kernelCase(
 kernelCase(
   'dm/003',
   'from dm-linear over NVMe to dm-linear over SCSI',
-  { needs: ['dmsetup'] },
+  {},
   async ({ disk, copy, pattern, proof, dm }) => {
     const from = await dm.linear(await disk('large'), MiB(1), MiB(8))
     const to = await dm.linear(await disk('scsi0'), MiB(2), MiB(8))
@@ -61,7 +56,7 @@ kernelCase(
 kernelCase(
   'dm/004',
   'a destination past the end of dm-linear is ENOSPC',
-  { needs: ['dmsetup'] },
+  {},
   async ({ disk, copy, proof, dm }) => {
     // The namespace goes on where the volume ends.
     const ns = await disk('large')

@@ -6,7 +6,7 @@ import { MiB } from '../fixtures/units.ts'
 kernelCase(
   'fault/001',
   'a destination that is bad halfway',
-  { needs: ['dmsetup'] },
+  {},
   async ({ disk, copy, pattern, proof, dm }) => {
     const [from, under] = [await disk('scsi0'), await disk('large')]
     const to = await dm.broken(under, MiB(1), MiB(4), MiB(4))
@@ -20,22 +20,17 @@ kernelCase(
   },
 )
 
-kernelCase(
-  'fault/002',
-  'a source that is bad halfway',
-  { needs: ['dmsetup'] },
-  async ({ disk, copy, pattern, proof, dm }) => {
-    const [under, to] = [await disk('large'), await disk('scsi0')]
-    const from = await dm.broken(under, MiB(1), MiB(4), MiB(4))
-    const data = pattern(MiB(4))
-    await from.write(0, data)
-    const call = await copy({ path: 'never', from: from.at(0), to: to.at(MiB(2)), bytes: MiB(8) })
-    proof.guest(call).stopped('EIO', MiB(4))
-    proof.device(call).stopped(MiB(4))
-    await proof.host(to).changedOnly(MiB(2), data)
-    await proof.host(from).unchanged()
-  },
-)
+kernelCase('fault/002', 'a source that is bad halfway', {}, async ({ disk, copy, pattern, proof, dm }) => {
+  const [under, to] = [await disk('large'), await disk('scsi0')]
+  const from = await dm.broken(under, MiB(1), MiB(4), MiB(4))
+  const data = pattern(MiB(4))
+  await from.write(0, data)
+  const call = await copy({ path: 'never', from: from.at(0), to: to.at(MiB(2)), bytes: MiB(8) })
+  proof.guest(call).stopped('EIO', MiB(4))
+  proof.device(call).stopped(MiB(4))
+  await proof.host(to).changedOnly(MiB(2), data)
+  await proof.host(from).unchanged()
+})
 
 kernelCase('fault/003', 'every bio of the device fails', {}, async ({ disk, copy, proof, session }) => {
   const ns = await disk('large')

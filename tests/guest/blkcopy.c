@@ -127,15 +127,17 @@ static void pour(int fd, const char *name)
 		die("cannot read %s", name);
 }
 
+/*
+ * Write back and drop what is cached of a device, so that the host may read and
+ * change the disk. A device that fails to is a result, and not our failure.
+ */
 static void flush_device(const char *path)
 {
-	int fd = open_or_die(path, O_RDWR);
+	int fd = open_or_die(path, O_RDWR), err = 0;
 
-	if (fsync(fd))
-		die("cannot sync %s", path);
-	/* BLKFLSBUF drops the clean pages, so that the host may change the disk. */
-	if (ioctl(fd, BLKFLSBUF, 0))
-		die("cannot drop the page cache of %s", path);
+	if (fsync(fd) || ioctl(fd, BLKFLSBUF, 0))
+		err = errno;
+	printf("flush device=%s error=%s\n", path, err ? strerrorname_np(err) : "0");
 	close(fd);
 }
 
@@ -412,7 +414,7 @@ static void cmd_begin(int argc, char **argv)
 	write_file("/dev/kmsg", line);
 }
 
-/* Kernel messages since the marker. */
+/* Whether the kernel is tainted, and its messages since the marker. */
 static void cmd_end(int argc, char **argv)
 {
 	int fd = open_or_die("/dev/kmsg", O_RDONLY | O_NONBLOCK);
@@ -421,6 +423,9 @@ static void cmd_end(int argc, char **argv)
 
 	if (argc != 1)
 		die("end: want MARKER");
+	printf("tainted ");
+	fflush(stdout);
+	pour(open_or_die("/proc/sys/kernel/tainted", O_RDONLY), "the taint");
 	for (;;) {
 		ssize_t got = read(fd, record, sizeof(record) - 1);
 		char *text, *end;

@@ -1,4 +1,5 @@
-import { mkdtempSync, rmSync, truncateSync, writeFileSync } from 'node:fs'
+import { createHash } from 'node:crypto'
+import { mkdtempSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs'
 import { open } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -28,7 +29,9 @@ test('what was written and expected is found, with the digest of the whole file'
   await disk.write(512, pattern(2, 512))
   disk.expect(4096, pattern(3, 512))
   await poke(4096, pattern(3, 512))
-  expect(await disk.compare()).toEqual({ sha256: expect.stringMatching(/^[0-9a-f]{64}$/) })
+  const { sha256, difference } = await disk.compare()
+  expect(difference).toBeUndefined()
+  expect(await sha256).toBe(createHash('sha256').update(readFileSync(disk.path)).digest('hex'))
 })
 
 test('a single wrong byte is found, wherever it is', async () => {
@@ -60,4 +63,22 @@ test('a file of another length is a difference', async () => {
 
 test('nothing can be expected past the end', () => {
   expect(() => disk.expect(bytes - 256, pattern(2, 512))).toThrow(RangeError)
+})
+
+test('a reset makes all pristine, after a comparison that was right and after one that was not', async () => {
+  const pristine = pattern(1, bytes)
+  for (const damage of [false, true]) {
+    await disk.write(512, pattern(2, 512))
+    disk.expect(4096, pattern(3, 512))
+    await poke(4096, pattern(3, 512))
+    if (damage) await poke(32768, Buffer.alloc(512))
+    expect(Boolean((await disk.compare()).difference)).toBe(damage)
+    await disk.reset()
+    expect(readFileSync(disk.path).equals(pristine)).toBe(true)
+    expect((await disk.compare()).difference).toBeUndefined()
+  }
+  // Damage after the last look at the disk is not known of, but what was expected since is.
+  await disk.write(1024, pattern(4, 512))
+  await disk.reset()
+  expect(readFileSync(disk.path).equals(pristine)).toBe(true)
 })

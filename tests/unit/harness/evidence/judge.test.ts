@@ -10,7 +10,10 @@ import {
 
 const KiB = 1024
 const limits = new Map([['small', { rangeBytes: 8 * KiB, commandBytes: 32 * KiB, ranges: 4 }]])
-const idle: DeviceActivity = { copies: [], reads: [], writes: [], errors: [] }
+const idle: DeviceActivity = {
+  ...{ copies: [], copySources: [], copyDestinations: [] },
+  ...{ reads: [], writes: [], errors: [] },
+}
 
 const offload: Move = {
   from: { disk: 'small', offset: 0 },
@@ -20,10 +23,12 @@ const offload: Move = {
 }
 const fallback: Move = { ...offload, offloaded: false }
 const range = (offset: number, bytes: number) => ({ offset, bytes })
-const copy = (at: number, bytes: number) => ({
-  ...{ disk: 'small', ranges: 1, format: 0 },
-  sources: [range(at, bytes)],
-  destinations: [range(64 * KiB + at, bytes)],
+/** Copy commands of one range each. */
+const copied = (...ranges: [at: number, bytes: number][]): DeviceActivity => ({
+  ...idle,
+  copies: ranges.map(([, bytes]) => ({ disk: 'small', ranges: 1, format: 0, bytes })),
+  copySources: ranges.map(([at, bytes]) => ({ disk: 'small', ...range(at, bytes) })),
+  copyDestinations: ranges.map(([at, bytes]) => ({ disk: 'small', ...range(64 * KiB + at, bytes) })),
 })
 const transfer = (offset: number, bytes: number) => ({
   disk: 'small',
@@ -31,7 +36,12 @@ const transfer = (offset: number, bytes: number) => ({
   carriesData: true,
 })
 
-const offloaded = { ...idle, copies: [copy(0, 8 * KiB), copy(8 * KiB, 8 * KiB)] }
+const offloaded = copied([0, 8 * KiB], [8 * KiB, 8 * KiB])
+/** The same, each command changed. */
+const changed = (change: { disk?: string; ranges?: number; bytes?: number }): DeviceActivity => ({
+  ...offloaded,
+  copies: offloaded.copies.map((one) => ({ ...one, ...change })),
+})
 const overLink = { ...idle, reads: [transfer(0, 16 * KiB)], writes: [transfer(64 * KiB, 16 * KiB)] }
 
 test('what must have happened is accepted', () => {
@@ -43,29 +53,13 @@ test('what must have happened is accepted', () => {
 test.each<[string, DeviceActivity | undefined, Move, RegExp]>([
   ['no trace', undefined, offload, /no trace/],
   ['nothing at all', idle, offload, /Copy sources of small: 0\+16384 is missing/],
-  [
-    'a fallback instead of an offload',
-    overLink,
-    offload,
-    /read over the link of small: 0\+16384 is too much/,
-  ],
-  [
-    'an offload instead of a fallback',
-    offloaded,
-    fallback,
-    /Copy destinations of small: 65536\+16384 is too much/,
-  ],
+  ['a fallback for an offload', overLink, offload, /read over the link of small: 0\+16384 is too much/],
+  ['an offload for a fallback', offloaded, fallback, /Copy destinations of small: 65536\+16384 is too much/],
   [
     'a range copied twice',
-    { ...idle, copies: [...offloaded.copies, copy(0, 8 * KiB)] },
+    copied([0, 8 * KiB], [8 * KiB, 8 * KiB], [0, 512]),
     offload,
-    /8192 bytes more than/,
-  ],
-  [
-    'a range above MSSRL',
-    { ...idle, copies: [copy(0, 16 * KiB)] },
-    offload,
-    /range of 16384 bytes, above 8192/,
+    /512 bytes more than once/,
   ],
   [
     'a write elsewhere',
@@ -74,18 +68,16 @@ test.each<[string, DeviceActivity | undefined, Move, RegExp]>([
     /written over the link of small: 0\+512/,
   ],
   ['an error', { ...offloaded, errors: ['invalid_opc opc 0x19'] }, offload, /reported an error: invalid_opc/],
+  ['a range above MSSRL', copied([0, 16 * KiB]), offload, /bytes in a range of small: 16384, above 8192/],
   [
-    'another disk',
-    { ...idle, copies: offloaded.copies.map((one) => ({ ...one, disk: 'nocopy' })) },
+    'a command above MCL',
+    changed({ bytes: 65536 }),
     offload,
-    /nocopy, which does not take any/,
+    /bytes in a Copy command of small: 65536, above 32768/,
   ],
-  [
-    'a command that did not end',
-    { ...idle, copies: [{ ...copy(0, 8 * KiB), destinations: [] }, copy(8 * KiB, 8 * KiB)] },
-    offload,
-    /has done 0 of its 1 ranges/,
-  ],
+  ['a command above MSRC', changed({ ranges: 5 }), offload, /ranges in a Copy command of small: 5, above 4/],
+  ['another disk', changed({ disk: 'nocopy' }), offload, /nocopy, which does not take any/],
+  ['a command that did not end', changed({ ranges: 2 }), offload, /have done 2 of their 4 ranges/],
 ])('refuses %s', (_, activity, move, message) => {
   expect(() => judgeMoves(activity, [move], limits)).toThrow(message)
 })

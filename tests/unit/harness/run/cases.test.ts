@@ -19,16 +19,16 @@ test('cases are read from the source, on one line or several, and sorted', async
   declare('nvme/b.test.ts', "kernelCase('nvme/002', 'it\\'s split', {}, async ({ disk }) => {\n})\n")
   declare(
     'nvme/a.test.ts',
-    "kernelCase(\n  'nvme/001',\n  'two needs',\n  { needs: ['dmsetup', 'nvme'] },\n  async () => {},\n)\n",
+    "kernelCase(\n  'nvme/001',\n  'two lines',\n  { offloads: 'dm-linear' },\n  async () => {},\n)\n",
   )
   declare('unit/nvme/x.test.ts', "kernelCase('nvme/003', 'no case', {}, async () => {})\n")
   expect(await findCases(directory)).toEqual([
     {
-      ...{ id: 'nvme/001', group: 'nvme', description: 'two needs', needs: ['dmsetup', 'nvme'] },
+      ...{ id: 'nvme/001', group: 'nvme', description: 'two lines', offloads: 'dm-linear' },
       file: join(directory, 'nvme/a.test.ts'),
     },
     {
-      ...{ id: 'nvme/002', group: 'nvme', description: "it's split", needs: [] },
+      ...{ id: 'nvme/002', group: 'nvme', description: "it's split" },
       file: join(directory, 'nvme/b.test.ts'),
     },
   ])
