@@ -1,0 +1,125 @@
+/** What a cold copylab build costs beyond make itself. */
+import { copyFile, mkdir, mkdtemp, readFile, rm, statfs } from 'node:fs/promises'
+import { availableParallelism } from 'node:os'
+import { dirname, join } from 'node:path'
+import { cacheDirectory } from '../cache/directory.ts'
+import type { Config } from '../config/load.ts'
+import type { Emit } from '../events.ts'
+import { Failure } from '../failure.ts'
+import { runMake } from '../kernel/make.ts'
+import { type Kernel, provideKernel } from '../kernel/provide.ts'
+import { buildEnvironment } from '../kernel/toolchain.ts'
+import { loadSeries, type Series } from '../series/load.ts'
+import { provideTree, type Tree } from '../tree/provide.ts'
+import { runChild } from './child.ts'
+import { type Figure, figure, quotients } from './figures.ts'
+
+/** Bytes for a tree, its git objects and two build directories, rounded up. */
+const roomNeeded = 6e9
+
+export interface ColdOptions {
+  config: Config
+  /** argv of `copylab build` with the options that made `config`. */
+  build: readonly string[]
+  cwd: string
+  rounds: number
+  /** Descriptor of a lock that make keeps hold of. */
+  lock: number
+  signal: AbortSignal
+  emit: Emit
+}
+
+export interface Cold {
+  figures: Figure[]
+  tree: Tree
+  series: Series | null
+  kernel: Kernel
+}
+
+/**
+ * In turn, without ccache: `copylab build` with an empty cache of its own, packages of the archive and all; then
+ * make alone, of the same source with the same .config in another directory.
+ */
+export async function measureCold(options: ColdOptions): Promise<Cold> {
+  const rounds = []
+  for (let round = 0; round < options.rounds; round++) rounds.push(await coldRound(options))
+  const last = rounds.at(-1)
+  if (!last) throw new Error('a bench of no rounds')
+  return { ...last, figures: coldFigures(rounds) }
+}
+
+/** @param rounds milliseconds */
+export function coldFigures(rounds: readonly { copylabMs: number; makeMs: number }[]): Figure[] {
+  const [copylab, make] = [rounds.map(({ copylabMs }) => copylabMs), rounds.map(({ makeMs }) => makeMs)]
+  const beyond = rounds.map(({ copylabMs, makeMs }) => copylabMs - 1.15 * makeMs)
+  const overhead = rounds.map(({ copylabMs, makeMs }) => copylabMs - makeMs)
+  return [
+    figure('cold.copylab', 'cold copylab build, from an empty cache', 'ms', copylab),
+    figure('cold.make', 'make vmlinux alone, same source and .config', 'ms', make),
+    figure('cold.ratio', 'cold: copylab ÷ make', 'ratio', quotients(copylab, make)),
+    figure('cold.overhead', 'cold: copylab − make', 'ms', overhead),
+    figure('cold.beyond', 'cold: copylab − 1.15 × make', 'ms', beyond, 60_000),
+  ]
+}
+
+async function coldRound(options: ColdOptions) {
+  const { config, build, cwd, signal, emit } = options
+  // On the disk of the real cache, which a temporary directory in memory would flatter.
+  const directory = await mkdtemp(join(cacheDirectory(), 'bench-'))
+  try {
+    await checkRoom(directory)
+    const noCcache = { CCACHE_DISABLE: '1' }
+    emit({ type: 'note', message: 'bench: copylab build, with an empty cache' })
+    const environment = { ...process.env, ...noCcache, XDG_CACHE_HOME: directory, TMPDIR: directory }
+    const log = join(directory, 'build.out')
+    const cold = await runChild(build, { cwd, environment, log, showErrors: true, signal })
+    if (cold.status !== 0) throw cold.child.failure(`a cold copylab build ended with status ${cold.status}`)
+
+    const cache = join(directory, 'copylab')
+    const [tree, series] = await Promise.all([
+      provideTree(config.tree, { cache, signal, emit }),
+      config.series === null ? null : loadSeries(config.series, config.tree.label),
+    ])
+    const kernel = await provideKernel({ tree, series, fragments: config.kconfig, cache, signal, emit })
+    const image = (await readFile(log, 'utf8')).trim()
+    if (kernel.built || kernel.image !== image)
+      throw new Error(`the cold build made ${image}, and not ${kernel.image}`)
+
+    const bare = join(directory, 'bare')
+    await mkdir(bare)
+    await copyFile(join(dirname(image), 'config'), join(bare, '.config'))
+    const makeMs = await bareMake(tree.git, bare, { ...buildEnvironment(directory), ...noCcache }, options)
+    return { copylabMs: cold.ms, makeMs, tree, series, kernel }
+  } finally {
+    emit({ type: 'note', message: `bench: removing ${directory}` })
+    await rm(directory, { recursive: true, force: true })
+  }
+}
+
+/** @returns milliseconds */
+async function bareMake(
+  source: string,
+  directory: string,
+  environment: NodeJS.ProcessEnv,
+  { lock, signal, emit }: ColdOptions,
+): Promise<number> {
+  const jobs = availableParallelism()
+  const args = ['-C', source, `O=${directory}`, `-j${jobs}`, 'vmlinux']
+  emit({ type: 'step-started', step: 'make', detail: `vmlinux with make -j${jobs} alone` })
+  const started = performance.now()
+  await runMake({ args, environment, log: join(directory, 'make.log'), lock, signal })
+  const ms = performance.now() - started
+  emit({ type: 'step-finished', step: 'make', cached: false, ms })
+  return ms
+}
+
+async function checkRoom(directory: string): Promise<void> {
+  const { bavail, bsize } = await statfs(directory)
+  if (bavail * bsize >= roomNeeded) return
+  const gigabytes = (bytes: number) => `${(bytes / 1e9).toFixed(1)} GB`
+  throw new Failure(
+    'infra',
+    `a cold build beside the cache takes ${gigabytes(roomNeeded)}; ${directory} has ${gigabytes(bavail * bsize)} left`,
+    { remedy: 'make room there, or set XDG_CACHE_HOME to a directory on a larger disk' },
+  )
+}

@@ -1,0 +1,223 @@
+import { mkdir, readFile, rename, writeFile } from 'node:fs/promises'
+import { cpus, loadavg, release, totalmem } from 'node:os'
+import { join } from 'node:path'
+import { findProgram } from '../../qemu/cc.ts'
+import { measureCold } from '../bench/cold.ts'
+import { type BenchReport, benchSchema, benchVersion } from '../bench/figures.ts'
+import { measureRound, type Round, type RoundOptions, roundFigures } from '../bench/rounds.ts'
+import { showLoad, showReport } from '../bench/table.ts'
+import { cacheDirectory } from '../cache/directory.ts'
+import { withLock } from '../cache/lock.ts'
+import { type Config, loadConfig, type Overrides, projectRoot } from '../config/load.ts'
+import type { Emit } from '../events.ts'
+import { Failure } from '../failure.ts'
+import { showProgress } from '../report/progress.ts'
+import { provideCell, withPrivateDirectory } from '../run/cell.ts'
+import { planRun } from '../run/plan.ts'
+import { loadSeries } from '../series/load.ts'
+import type { CommandContext } from './run.ts'
+
+export interface BenchOptions extends Overrides {
+  /** As typed. Default 5, and 1 for a cold bench. */
+  rounds?: string | undefined
+  /** Measure a cold build instead of everything else. */
+  cold?: boolean | undefined
+}
+
+/** A machine that does more than this already measures that, too. */
+const quietLoad = 1
+
+type Measured = Pick<BenchReport, 'tree' | 'series' | 'kconfig' | 'kernel' | 'machine' | 'notes' | 'figures'>
+
+/**
+ * `copylab bench`: prints medians and ratios and writes bench.json to the results directory. No time makes it fail.
+ * @throws Failure
+ */
+export async function bench(options: BenchOptions, { cwd, signal }: CommandContext): Promise<number> {
+  const config = await loadConfig(cwd, options)
+  const rounds = checkOptions(options)
+  const limit = options.cold ? undefined : await limitOf(config)
+  const started = new Date()
+  const start = loadavg() as Load
+  const progress = showProgress({ stream: process.stderr })
+  const { emit } = progress
+  try {
+    if (start[0] > quietLoad) {
+      const message = `the load average is ${showLoad(start)}: something else runs here, and the figures will have it in them`
+      emit({ type: 'note', message })
+    }
+    // Two benches at once would measure each other.
+    const measured = await withLock(
+      'bench',
+      (lock) => {
+        const common = { config, options, cwd, rounds, lock, signal, emit }
+        return limit === undefined ? benchCold(common) : benchWarm({ ...common, limit })
+      },
+      { signal, emit },
+    )
+    const report = benchSchema.parse({
+      schema: benchVersion,
+      copylab: JSON.parse(await readFile(join(projectRoot, 'package.json'), 'utf8')).version,
+      startedAt: started.toISOString(),
+      durationMs: Date.now() - started.getTime(),
+      kind: options.cold ? 'cold' : 'warm',
+      rounds,
+      host: { ...hostFacts(), load: { start, end: loadavg() as Load } },
+      ...measured,
+    } satisfies BenchReport)
+    progress.close()
+    const file = await writeReport(config.results, report)
+    process.stdout.write(`${showReport(report)}\nall samples in ${file}\n`)
+    return 0
+  } finally {
+    progress.close()
+  }
+}
+
+type Load = [number, number, number]
+
+interface Common {
+  config: Config
+  options: BenchOptions
+  cwd: string
+  rounds: number
+  lock: number
+  signal: AbortSignal
+  emit: Emit
+}
+
+/** @returns the number of rounds */
+function checkOptions({ rounds, cold, qemu, accel }: BenchOptions): number {
+  if (rounds !== undefined && !/^[1-9]\d?$/.test(rounds))
+    throw new Failure('usage', `--rounds: expected a number from 1 to 99, not ${JSON.stringify(rounds)}`)
+  if (cold && (qemu !== undefined || accel !== undefined))
+    throw new Failure('usage', '--cold measures a build, which neither --qemu nor --accel has a part in')
+  return Number(rounds ?? (cold ? 1 : 5))
+}
+
+async function benchWarm(o: Common & { limit: string }): Promise<Measured> {
+  const { config, options, cwd, rounds, limit, signal, emit } = o
+  const [cell] = planRun(config, []).cells
+  if (!cell) throw new Error('a plan without a cell')
+  const provided = await provideCell(cell, { tools: [], signal, emit })
+  const qemu = await findProgram(cell.machine.qemu)
+  if (!qemu) throw new Failure('infra', `there is no ${cell.machine.qemu}`)
+
+  const words = configWords(options)
+  const common: Omit<RoundOptions, 'directory' | 'note'> = {
+    ...{ provided, qemu, limit, cwd, signal },
+    run: [process.execPath, join(projectRoot, 'harness/copylab.mjs'), 'run', ...words],
+    // npm starts copylab in the project's directory, where another one's configuration and paths mean something else.
+    npmRun: cwd === projectRoot ? ['npm', 'start', '--', ...words] : undefined,
+    cacheDir: join(cacheDirectory(), 'guest'),
+  }
+  const done = await withPrivateDirectory(async (directory) => {
+    emit({
+      type: 'step-started',
+      step: 'bench',
+      detail: `${rounds} rounds of boots, copies, starts and the suite`,
+    })
+    const began = Date.now()
+    const all: Round[] = []
+    for (let index = 0; index < rounds; index++) {
+      const note = (what: string) =>
+        emit({ type: 'step-progress', step: 'bench', done: index, total: rounds, note: what })
+      all.push(await measureRound(index, { ...common, directory, note }))
+    }
+    emit({ type: 'step-finished', step: 'bench', cached: false, ms: Date.now() - began })
+    return all
+  })
+
+  const { facts } = provided
+  const { key, release, compiler } = facts.kernel
+  const { qemuVersion, accel, cpus, memoryMiB } = facts.machine
+  return {
+    tree: { label: cell.tree.label, version: facts.treeVersion },
+    series: facts.series,
+    kconfig: cell.kconfig,
+    kernel: { key, release, compiler },
+    machine: { qemuVersion, accel, cpus, memoryMiB },
+    notes: warmNotes(done, accel, common.npmRun !== undefined),
+    figures: roundFigures(done),
+  }
+}
+
+/**
+ * The queue limit that forces the fallback.
+ * @throws Failure('usage') when there is nothing to compare
+ */
+async function limitOf(config: Config): Promise<string> {
+  const remedy = 'use a series that offloads copies inside of a namespace; --cold needs none'
+  if (config.series === null)
+    throw new Failure(
+      'usage',
+      'bench compares offload with fallback, which a kernel without a series lacks',
+      {
+        remedy,
+      },
+    )
+  const { name, profile } = await loadSeries(config.series, config.tree.label)
+  if (!profile?.offloads['nvme-same-namespace']) {
+    const why = profile ? 'does not offload copies inside of a namespace' : 'has no profile.yaml'
+    throw new Failure('usage', `bench compares offload with fallback; the series ${name} ${why}`, { remedy })
+  }
+  return profile.sysfs.limit
+}
+
+function warmNotes(rounds: readonly Round[], accel: 'kvm' | 'tcg', withNpm: boolean): string[] {
+  const notPassed = Math.max(...rounds.map((round) => round.notPassed))
+  return [
+    'What these devices can show: QEMU copies inside of the host’s page cache. There is no link and no flash behind ' +
+      'its devices, so bytes over the link and numbers of commands carry over to hardware, and times of copies do not.' +
+      (accel === 'tcg' ? ' Under TCG the times are mostly those of the guest’s own code, emulated.' : ''),
+    'The first QEMU is seen in /proc, up to 5 ms late. A case’s time beyond the guest’s is its run time without ' +
+      'what it spent waiting for commands in the guest.',
+    ...(withNpm ? [] : ['npm start was not measured: this is not the project’s directory.']),
+    ...(notPassed
+      ? [`Up to ${notPassed} cases of a suite did not pass; their times are in that of the suite.`]
+      : []),
+  ]
+}
+
+async function benchCold({ config, options, cwd, rounds, lock, signal, emit }: Common): Promise<Measured> {
+  const build = [process.execPath, join(projectRoot, 'harness/copylab.mjs'), 'build', ...configWords(options)]
+  const cold = await measureCold({ config, build, cwd, rounds, lock, signal, emit })
+  const { tree, series, kernel, figures } = cold
+  return {
+    tree: { label: tree.label, version: tree.version },
+    series: series && { name: series.name, hash: series.hash, patches: series.patches.length },
+    kconfig: config.kconfig,
+    kernel: { key: kernel.key, release: kernel.release, compiler: kernel.compiler },
+    machine: null,
+    notes: [
+      'Both without ccache. copylab’s time has the package’s download in it, which depends on the network.',
+    ],
+    figures,
+  }
+}
+
+/** The options that say what is measured, for another copylab in the same directory. */
+function configWords({ tree, series, kconfig, qemu, accel }: Overrides): string[] {
+  const given = Object.entries({ tree, series, kconfig: kconfig?.join(','), qemu, accel })
+  return given.flatMap(([name, value]) => (value === undefined ? [] : [`--${name}`, value]))
+}
+
+function hostFacts() {
+  const processors = cpus()
+  return {
+    processor: processors[0]?.model ?? 'unknown',
+    processors: processors.length,
+    memoryMiB: Math.round(totalmem() / 2 ** 20),
+    kernel: release(),
+    node: process.version,
+  }
+}
+
+/** Readers never see half a file. */
+async function writeReport(results: string, report: BenchReport): Promise<string> {
+  await mkdir(results, { recursive: true })
+  const file = join(results, 'bench.json')
+  await writeFile(`${file}.new`, `${JSON.stringify(report, null, 2)}\n`)
+  await rename(`${file}.new`, file)
+  return file
+}
