@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs'
 import { Command, CommanderError } from 'commander'
+import type { BenchOptions } from './commands/bench.ts'
 import type { CommandContext } from './commands/run.ts'
 import type { Overrides } from './config/load.ts'
 import { describeFailure, Failure } from './failure.ts'
@@ -92,6 +93,18 @@ function commandLine(start: Start): Command {
       start(async (context) => {
         const { shell } = await import('./commands/shell.ts')
         return shell(command, options, context)
+      }),
+    )
+
+  addConfigOptions(program.command('bench'), ['tree', 'series', 'kconfig', 'qemu', 'accel', 'results'])
+    .description('measure offload against fallback, and copylab itself; no time makes it fail')
+    .option('--rounds <number>', 'how often everything is measured, in turn (default: 5, and 1 with --cold)')
+    .option('--cold', 'measure a build from an empty cache against make alone, which takes long')
+    .addHelpText('after', examples('copylab bench', 'copylab bench --rounds 1', 'copylab bench --cold'))
+    .action((options: BenchOptions) =>
+      start(async (context) => {
+        const { bench } = await import('./commands/bench.ts')
+        return bench(options, context)
       }),
     )
 
