@@ -17,6 +17,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/klog.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
@@ -417,44 +418,27 @@ static void cmd_begin(int argc, char **argv)
 /* Whether the kernel is tainted, and its messages since the marker. */
 static void cmd_end(int argc, char **argv)
 {
-	int fd = open_or_die("/dev/kmsg", O_RDONLY | O_NONBLOCK);
-	char record[8192 + 1];
-	bool seen = false;
+	static char log[1 << 20];
+	char *text;
+	int bytes;
 
 	if (argc != 1)
 		die("end: want MARKER");
 	printf("tainted ");
 	fflush(stdout);
 	pour(open_or_die("/proc/sys/kernel/tainted", O_RDONLY), "the taint");
-	for (;;) {
-		ssize_t got = read(fd, record, sizeof(record) - 1);
-		char *text, *end;
-		unsigned long long micros = 0;
-
-		if (got < 0 && errno == EPIPE)
-			continue;
-		if (got <= 0)
-			break;
-		record[got] = 0;
-		text = strchr(record, ';');
-		if (!text)
-			continue;
-		text++;
-		/* What follows the first line is the record's dictionary. */
-		end = strchr(text, '\n');
-		if (end)
-			*end = 0;
-		if (!seen) {
-			seen = strstr(text, argv[0]);
-			continue;
-		}
-		sscanf(record, "%*u,%*u,%llu", &micros);
-		printf("[%5llu.%06llu] %s\n", micros / 1000000, micros % 1000000, text);
-	}
-	if (!seen) {
+	/* One call for all of it; /dev/kmsg takes one for each message. */
+	bytes = klogctl(3 /* SYSLOG_ACTION_READ_ALL */, log, sizeof(log) - 1);
+	if (bytes < 0)
+		die("cannot read the kernel's log");
+	log[bytes] = 0;
+	text = strstr(log, argv[0]);
+	text = text ? strchr(text, '\n') : NULL;
+	if (!text) {
 		errno = 0;
 		die("the marker is not in the kernel's log any more");
 	}
+	fputs(text + 1, stdout);
 }
 
 /* -- small files of sysfs -- */
