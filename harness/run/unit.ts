@@ -1,5 +1,5 @@
 import type { Totals } from './outcome.ts'
-import { loadVitest } from './vitest.ts'
+import { createQuietVitest } from './vitest.ts'
 
 /** Runs the unit tests below a directory with vitest's own report. A file that does not load counts as a failure. */
 export async function runUnitTests(
@@ -7,18 +7,11 @@ export async function runUnitTests(
   directory: string,
   signal: AbortSignal,
 ): Promise<Omit<Totals, 'infra'>> {
-  const { createVitest } = await loadVitest()
-  const vitest = await createVitest(
-    'test',
-    {
-      config: false,
-      root,
-      watch: false,
-      reporters: ['dot'],
-      include: [`${directory}/**/*.test.ts`],
-    },
-    { server: { watch: null } },
-  )
+  const vitest = await createQuietVitest({
+    root,
+    reporters: ['dot'],
+    include: [`${directory}/**/*.test.ts`],
+  })
   const cancel = () => void vitest.cancelCurrentRun('keyboard-input')
   signal.addEventListener('abort', cancel, { once: true })
   try {

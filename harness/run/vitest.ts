@@ -1,5 +1,5 @@
 /** Runs cases through vitest: one project for the cell, one worker, so that one guest serves all files. */
-import type { Reporter, TestCase, TestSpecification, Vitest } from 'vitest/node'
+import type { InlineConfig, Reporter, TestCase, TestSpecification, Vitest } from 'vitest/node'
 import { Failure } from '../failure.ts'
 import type { CaseInfo } from './cases.ts'
 import type { CaseOutcome, CellFacts, RunReporter } from './outcome.ts'
@@ -21,9 +21,27 @@ export function loadVitest(): Promise<typeof import('vitest/node')> {
   return import('vitest/node')
 }
 
+/** A vitest that reads no configuration, watches nothing and leaves signals to the command line. */
+export async function createQuietVitest(options: InlineConfig): Promise<Vitest> {
+  const { createVitest } = await loadVitest()
+  const signals = ['SIGINT', 'SIGTERM'] as const
+  const before = signals.map((signal) => process.listeners(signal))
+  const vitest = await createVitest(
+    'test',
+    { config: false, watch: false, ...options },
+    { server: { watch: null } },
+  )
+  // vitest's own would end the process within a millisecond, before QEMU is gone and the results are written.
+  for (const [index, signal] of signals.entries()) {
+    const added = process.listeners(signal).filter((listener) => !before[index]?.includes(listener))
+    for (const listener of added) process.off(signal, listener)
+  }
+  return vitest
+}
+
 /** Resolves when every case has an outcome, or, when aborted, as soon as the worker is gone. */
 export async function runCases(run: VitestRun): Promise<CaseOutcome[]> {
-  const { createVitest, BaseSequencer } = await loadVitest()
+  const { BaseSequencer } = await loadVitest()
   const order = new Map(run.cases.map(({ file }, index) => [file, index] as const).reverse())
   class Sequencer extends BaseSequencer {
     override async sort(files: TestSpecification[]) {
@@ -32,36 +50,28 @@ export async function runCases(run: VitestRun): Promise<CaseOutcome[]> {
   }
   const outcomes: CaseOutcome[] = []
   const errors: string[] = []
-  const vitest = await createVitest(
-    'test',
-    {
-      config: false,
-      root: run.root,
-      watch: false,
-      reporters: [adapter(run, outcomes, errors)],
-      testNamePattern: new RegExp(`^(?:${run.cases.map(({ id }) => id).join('|')}) `),
-      sequence: { sequencer: Sequencer },
-      maxWorkers: 1,
-      fileParallelism: false,
-      projects: [
-        {
-          test: {
-            name: run.facts.cell.name,
-            include: [...order.keys()],
-            exclude: [],
-            pool: 'forks',
-            isolate: false,
-            fileParallelism: false,
-            maxWorkers: 1,
-            provide: { copylab: run.context },
-            // The case bounds itself; vitest's own bound is behind it.
-            hookTimeout: run.context.caseTimeoutMs,
-          },
+  const vitest = await createQuietVitest({
+    root: run.root,
+    reporters: [adapter(run, outcomes, errors)],
+    testNamePattern: new RegExp(`^(?:${run.cases.map(({ id }) => id).join('|')}) `),
+    sequence: { sequencer: Sequencer },
+    maxWorkers: 1,
+    fileParallelism: false,
+    projects: [
+      {
+        test: {
+          name: run.facts.cell.name,
+          include: [...order.keys()],
+          exclude: [],
+          pool: 'forks',
+          isolate: false,
+          fileParallelism: false,
+          maxWorkers: 1,
+          provide: { copylab: run.context },
         },
-      ],
-    },
-    { server: { watch: null } },
-  )
+      },
+    ],
+  })
   const cancel = () => void vitest.cancelCurrentRun('keyboard-input')
   run.signal.addEventListener('abort', cancel, { once: true })
   try {
