@@ -10,9 +10,14 @@ export function showReport(report: BenchReport): string {
     heading(report).join('\n'),
     ...(others.length ? [columns([['', 'median', 'spread', 'n', 'aim'], ...others.map(row)])] : []),
     ...(copies.length ? [copyTable(copies)] : []),
-    ...notes,
+    ...notes.map(wrap),
   ]
   return `${blocks.join('\n\n')}\n`
+}
+
+/** At most 110 columns. */
+function wrap(text: string): string {
+  return text.replace(/(.{1,110})(?: |$)/g, '$1\n').trimEnd()
 }
 
 function heading({ tree, series, machine, kernel, rounds, host }: BenchReport): string[] {

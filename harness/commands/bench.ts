@@ -115,7 +115,7 @@ async function benchWarm(o: Common & { limit: string }): Promise<Measured> {
     emit({
       type: 'step-started',
       step: 'bench',
-      detail: `${rounds} rounds of boots, copies, starts and the suite`,
+      detail: `boots, copies, starts and the suite, ${rounds} times`,
     })
     const began = Date.now()
     const all: Round[] = []
@@ -167,12 +167,12 @@ async function limitOf(config: Config): Promise<string> {
 function warmNotes(rounds: readonly Round[], accel: 'kvm' | 'tcg', withNpm: boolean): string[] {
   const notPassed = Math.max(...rounds.map((round) => round.notPassed))
   return [
-    'What these devices can show: QEMU copies inside of the host’s page cache. There is no link and no flash behind ' +
-      'its devices, so bytes over the link and numbers of commands carry over to hardware, and times of copies do not.' +
-      (accel === 'tcg' ? ' Under TCG the times are mostly those of the guest’s own code, emulated.' : ''),
-    'The first QEMU is seen in /proc, up to 5 ms late. A case’s time beyond the guest’s is its run time without ' +
-      'what it spent waiting for commands in the guest.',
-    ...(withNpm ? [] : ['npm start was not measured: this is not the project’s directory.']),
+    'What emulation can show: how many bytes go over the link. What it cannot: how long a copy takes, since QEMU ' +
+      'copies inside of the page cache of the host, with no link and no flash behind its devices.' +
+      (accel === 'tcg' ? " Under TCG the times are mostly those of the guest's own code, emulated." : ''),
+    'The first QEMU is seen in /proc, up to 5 ms late. What a case takes beyond its work in the guest is its run ' +
+      'time without its waits for commands in the guest.',
+    ...(withNpm ? [] : ["npm start was not measured: this is not the project's directory."]),
     ...(notPassed
       ? [`Up to ${notPassed} cases of a suite did not pass; their times are in that of the suite.`]
       : []),
@@ -190,7 +190,7 @@ async function benchCold({ config, options, cwd, rounds, lock, signal, emit }: C
     kernel: { key: kernel.key, release: kernel.release, compiler: kernel.compiler },
     machine: null,
     notes: [
-      'Both without ccache. copylab’s time has the package’s download in it, which depends on the network.',
+      'Both without ccache. The time of copylab has the download of the package in it, which depends on the network.',
     ],
     figures,
   }
