@@ -59,8 +59,8 @@ export async function startChild(argv: readonly string[], options: ChildOptions)
   const endOnce = async () => {
     if (!running()) return
     const seen = processTree(pid)
-    // npm and its shell stand before copylab; they end when it does.
-    const target = seen.findLast(({ argv }) => argv.some((word) => word.endsWith('harness/copylab.mjs')))
+    // npm and its shell stand before copylab; they end when it does. What it has just forked still has its argv.
+    const target = seen.find(({ argv }) => argv.some((word) => word.endsWith('harness/copylab.mjs')))
     kill(target?.pid ?? pid, 'SIGTERM')
     const timer = setTimeout(() => kill(-pid, 'SIGKILL'), graceMs)
     await exited
