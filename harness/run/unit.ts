@@ -1,5 +1,5 @@
 import type { Totals } from './outcome.ts'
-import { createQuietVitest } from './vitest.ts'
+import { closeVitest, createQuietVitest } from './vitest.ts'
 
 /** Runs the unit tests below a directory with vitest's own report. A file that does not load counts as a failure. */
 export async function runUnitTests(
@@ -25,6 +25,6 @@ export async function runUnitTests(
     return { passed: inState('passed'), failed: failed + Number(!tests.length), skipped: inState('skipped') }
   } finally {
     signal.removeEventListener('abort', cancel)
-    await vitest.close()
+    await closeVitest(vitest, signal)
   }
 }

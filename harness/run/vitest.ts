@@ -1,4 +1,6 @@
 /** Runs cases through vitest: one project for the cell, one worker, so that one guest serves all files. */
+
+import { setTimeout as delay } from 'node:timers/promises'
 import type { InlineConfig, Reporter, TestCase, TestSpecification, Vitest } from 'vitest/node'
 import { Failure } from '../failure.ts'
 import type { CaseInfo } from './cases.ts'
@@ -24,23 +26,25 @@ export function loadVitest(): Promise<typeof import('vitest/node')> {
 /** A vitest that reads no configuration, watches nothing and leaves signals to the command line. */
 export async function createQuietVitest(options: InlineConfig): Promise<Vitest> {
   const { createVitest } = await loadVitest()
-  const signals = ['SIGINT', 'SIGTERM'] as const
-  const before = signals.map((signal) => process.listeners(signal))
-  const vitest = await createVitest(
-    'test',
-    { config: false, watch: false, ...options },
-    { server: { watch: null } },
-  )
-  // vitest's own would end the process within a millisecond, before QEMU is gone and the results are written.
-  for (const [index, signal] of signals.entries()) {
-    const added = process.listeners(signal).filter((listener) => !before[index]?.includes(listener))
-    for (const listener of added) process.off(signal, listener)
+  // vitest's own handlers would end the process within a millisecond, before QEMU is gone and the results are written.
+  const refuse = (event: string | symbol, listener: () => void) => {
+    if (event === 'SIGINT' || event === 'SIGTERM') process.nextTick(() => process.off(event, listener))
   }
-  return vitest
+  process.on('newListener', refuse)
+  try {
+    return await createVitest(
+      'test',
+      { config: false, watch: false, ...options },
+      { server: { watch: null } },
+    )
+  } finally {
+    process.off('newListener', refuse)
+  }
 }
 
 /** Resolves when every case has an outcome, or, when aborted, as soon as the worker is gone. */
 export async function runCases(run: VitestRun): Promise<CaseOutcome[]> {
+  if (run.signal.aborted) return []
   const { BaseSequencer } = await loadVitest()
   const order = new Map(run.cases.map(({ file }, index) => [file, index] as const).reverse())
   class Sequencer extends BaseSequencer {
@@ -78,20 +82,37 @@ export async function runCases(run: VitestRun): Promise<CaseOutcome[]> {
     await startUnlessAborted(vitest, run.signal)
   } finally {
     run.signal.removeEventListener('abort', cancel)
-    await vitest.close()
+    await closeVitest(vitest, run.signal)
   }
   if (!run.signal.aborted) reportMissing(run, outcomes, errors)
   return outcomes
 }
 
+/**
+ * A worker that dies while it starts makes vitest emit an error that nobody listens to. When the run was aborted, that
+ * is the terminal's Ctrl-C, which the worker gets, too; else it is a failure of the machine, and not of a case.
+ */
 async function startUnlessAborted(vitest: Vitest, signal: AbortSignal): Promise<void> {
   if (signal.aborted) return
+  let onAccident: (error: Error) => void = () => {}
+  const accident = new Promise<never>((_, reject) => {
+    onAccident = (cause) => reject(new Failure('infra', `vitest has failed: ${cause.message}`, { cause }))
+  })
+  process.on('uncaughtException', onAccident)
   try {
-    await vitest.start()
+    await Promise.race([vitest.start(), accident])
   } catch (error) {
-    // The terminal sends Ctrl-C to the worker, too, and vitest takes its end for an accident.
     if (!signal.aborted) throw error
+  } finally {
+    process.off('uncaughtException', onAccident)
   }
+}
+
+/** Waits for the worker's end, which vitest waits a minute for when Ctrl-C has caught the worker while it started. */
+export async function closeVitest(vitest: Vitest, signal: AbortSignal): Promise<void> {
+  const closed = vitest.close()
+  closed.catch(() => {})
+  await (signal.aborted ? Promise.race([closed, delay(500, undefined, { ref: false })]) : closed)
 }
 
 /** A planned case without an outcome must not go unseen: its file did not load, or the worker died. */
