@@ -15,8 +15,7 @@ const tinyFragments = [
  * Writes `.config` in the build directory: tinyconfig with the requests in it, and checks that every one was kept.
  *
  * tinyconfig and the fragments are given to allnoconfig at once. Merging the fragments afterwards, and leaving the
- * rest to olddefconfig, would switch on whatever becomes visible and defaults to y: 1368 objects instead of 960 for
- * the default fragments.
+ * rest to olddefconfig, would switch on whatever becomes visible and defaults to y: a fifth more objects.
  * @param make runs make with targets and variables in the build directory.
  */
 export async function configure(

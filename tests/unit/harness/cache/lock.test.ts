@@ -7,6 +7,9 @@ import { afterEach, beforeEach, expect, test, vi } from 'vitest'
 import { withLock } from '../../../../harness/cache/lock.ts'
 import type { Event } from '../../../../harness/events.ts'
 
+// It starts real programs, and the machine may be busy.
+vi.setConfig({ testTimeout: 30_000 })
+
 let directory: string
 const children: ChildProcess[] = []
 beforeEach(async () => {

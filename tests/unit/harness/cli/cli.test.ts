@@ -6,6 +6,9 @@ import { execa } from 'execa'
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
 import { withLock } from '../../../../harness/cache/lock.ts'
 
+// It starts real programs, and the machine may be busy.
+vi.setConfig({ testTimeout: 30_000 })
+
 let directory: string
 beforeEach(async () => {
   directory = await mkdtemp(join(tmpdir(), 'copylab-cli-'))

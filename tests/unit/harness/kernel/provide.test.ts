@@ -8,6 +8,9 @@ import { loadSeries, type Series } from '../../../../harness/series/load.ts'
 import type { Tree } from '../../../../harness/tree/provide.ts'
 import { toyPatch, toyTree } from '../tree/toy-tree.ts'
 
+// It starts real programs, and the machine may be busy.
+vi.setConfig({ testTimeout: 30_000 })
+
 /** What copylab asks of a kernel's build system, in a few lines; the image is a program that is there anyway. */
 const makefile = `
 allnoconfig:

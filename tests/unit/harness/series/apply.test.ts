@@ -1,12 +1,15 @@
 import { mkdir, mkdtemp, readFile, rename, rm, stat, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterEach, beforeEach, expect, test } from 'vitest'
+import { afterEach, beforeEach, expect, test, vi } from 'vitest'
 import { applySeries } from '../../../../harness/series/apply.ts'
 import { loadSeries, type Series } from '../../../../harness/series/load.ts'
 import { git } from '../../../../harness/tree/git.ts'
 import type { Tree } from '../../../../harness/tree/provide.ts'
 import { toyPatch, toyTree } from '../tree/toy-tree.ts'
+
+// It starts real programs, and the machine may be busy.
+vi.setConfig({ testTimeout: 30_000 })
 
 let directory: string
 let tree: Tree

@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto'
 import { chmod, mkdir, mkdtemp, readdir, readFile, rm, stat, symlink, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { delimiter, join } from 'node:path'
@@ -6,6 +7,9 @@ import { afterEach, beforeEach, expect, test, vi } from 'vitest'
 import type { Event } from '../../../../harness/events.ts'
 import { git } from '../../../../harness/tree/git.ts'
 import { provideTree } from '../../../../harness/tree/provide.ts'
+
+// It starts real programs, and the machine may be busy.
+vi.setConfig({ testTimeout: 30_000 })
 
 const spec = { label: '6.12', debian: 'linux-source-6.12' }
 let directory: string
@@ -27,6 +31,27 @@ const generous = () =>
     `case "$*" in *download*) cp ${join(directory, 'toy.deb')} linux-source-6.12_6.12.9-1_all.deb;; esac`,
   )
 
+/** Makes toy.deb of the source directory. */
+async function packageSource(): Promise<void> {
+  const root = join(directory, 'deb')
+  await mkdir(join(root, 'usr/src'), { recursive: true })
+  await mkdir(join(root, 'DEBIAN'), { recursive: true })
+  const fields = [
+    'Package: linux-source-6.12',
+    'Version: 6.12.9-1',
+    'Architecture: all',
+    'Maintainer: x',
+    'Description: x',
+  ]
+  await writeFile(join(root, 'DEBIAN/control'), `${fields.join('\n')}\n`)
+  await execa(
+    'tar',
+    ['-cJf', join(root, 'usr/src/linux-source-6.12.tar.xz'), '-C', directory, 'linux-source-6.12'],
+    { env: { XZ_OPT: '-0' } },
+  )
+  await execa('dpkg-deb', ['--build', '-Znone', root, join(directory, 'toy.deb')])
+}
+
 beforeEach(async () => {
   directory = await mkdtemp(join(tmpdir(), 'copylab-tree-'))
   cache = join(directory, 'copylab')
@@ -37,25 +62,7 @@ beforeEach(async () => {
   await writeFile(join(source, 'big.h'), 'x'.repeat(3_000_000))
   await writeFile(join(source, 'scripts/run "me" ü'), '#!/bin/sh\n', { mode: 0o755 })
   await symlink('Makefile', join(source, 'link'))
-  const root = join(directory, 'deb')
-  await mkdir(join(root, 'usr/src'), { recursive: true })
-  await mkdir(join(root, 'DEBIAN'))
-  const fields = [
-    'Package: linux-source-6.12',
-    'Version: 6.12.9-1',
-    'Architecture: all',
-    'Maintainer: x',
-    'Description: x',
-  ]
-  await writeFile(join(root, 'DEBIAN/control'), `${fields.join('\n')}\n`)
-  await execa('tar', [
-    '-cJf',
-    join(root, 'usr/src/linux-source-6.12.tar.xz'),
-    '-C',
-    directory,
-    'linux-source-6.12',
-  ])
-  await execa('dpkg-deb', ['--build', '-Znone', root, join(directory, 'toy.deb')])
+  await packageSource()
   await mkdir(join(directory, 'bin'))
   vi.stubEnv('PATH', [join(directory, 'bin'), process.env.PATH].join(delimiter))
   vi.stubEnv('XDG_CACHE_HOME', directory)
@@ -167,4 +174,29 @@ test('an aborted download leaves nothing, and the next run works', async () => {
   expect(await readdir(at())).toEqual([])
   await generous()
   await provideTree(spec, { cache })
+})
+
+test('an aborted import ends at once, though every pipe is full', async () => {
+  await generous()
+  // More than pipes and buffers hold, packed or not, and importers that read none of it.
+  const source = join(directory, 'linux-source-6.12')
+  await writeFile(join(source, 'huge.h'), randomBytes(12 << 20))
+  await packageSource()
+  const real = (await execa('which', ['git'])).stdout
+  await fakeProgram('git', `case "$*" in *fast-import*) exec sleep 60;; *) exec ${real} "$@";; esac`)
+  const controller = new AbortController()
+  const running = provideTree(spec, { cache, signal: controller.signal })
+  await vi.waitFor(async () => expect((await calls()).match(/fast-import/g)).toHaveLength(2), 5000)
+  controller.abort(new Error('interrupted'))
+  await expect(running).rejects.toThrow('interrupted')
+  expect(await readdir(at())).toEqual(['package'])
+})
+
+test("an importer that dies is a Failure with git's words", async () => {
+  await generous()
+  const real = (await execa('which', ['git'])).stdout
+  const dying = 'echo "fatal: write error: No space left on device" >&2; exit 128'
+  await fakeProgram('git', `case "$*" in *fast-import*) ${dying};; *) exec ${real} "$@";; esac`)
+  await expect(provideTree(spec, { cache })).rejects.toThrow('No space left on device')
+  expect(await readdir(at())).toEqual(['package'])
 })
