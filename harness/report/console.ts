@@ -52,7 +52,8 @@ export function consoleReporter({ results, stream, colour }: ConsoleOptions): Ru
 function below(outcome: CaseOutcome, last: Map<string, string>): string[] {
   const { verdict, reason = '', details = '', record, command } = outcome
   if (verdict === 'not run') return [reason]
-  const metrics = metricTable(metricsOf(outcome), last)
+  // A case that never began has nothing to compare.
+  const metrics = record.runtimeMs ? metricTable(metricsOf(outcome), last) : []
   if (verdict === 'pass') return metrics
   const kernel =
     record.splat === undefined ? [] : ['kernel messages:', ...record.dmesg.trimEnd().split('\n').slice(-5)]

@@ -118,13 +118,14 @@ export async function closeVitest(vitest: Vitest, signal: AbortSignal): Promise<
 /** A planned case without an outcome must not go unseen: its file did not load, or the worker died. */
 function reportMissing(run: VitestRun, outcomes: CaseOutcome[], errors: readonly string[]): void {
   const seen = new Set(outcomes.map(({ id }) => id))
-  for (const info of run.cases.filter(({ id }) => !seen.has(id))) {
-    const details = errors.join('\n') || 'vitest gave no error'
+  const missing = run.cases.filter(({ id }) => !seen.has(id))
+  const why = errors.join('\n') || 'vitest gave no error'
+  for (const info of missing) {
     const outcome: CaseOutcome = {
       ...described(run, info),
       verdict: 'infra',
-      reason: `the case has not run: ${details.split('\n')[0]}`,
-      details,
+      reason: `the case has not run: ${firstLine(why)}`,
+      details: info === missing[0] ? why : `the case has not run, like ${missing[0]?.id}`,
       startedAt: new Date(),
       record: emptyRecord,
     }
