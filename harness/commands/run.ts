@@ -1,7 +1,8 @@
-import { readFileSync } from 'node:fs'
-import { copyFile, mkdir, readdir } from 'node:fs/promises'
+import { existsSync, readFileSync } from 'node:fs'
+import { access, constants, copyFile, mkdir, readdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { loadConfig, type Overrides, projectRoot } from '../config/load.ts'
+import { Failure } from '../failure.ts'
 import { consoleReporter } from '../report/console.ts'
 import { showProgress } from '../report/progress.ts'
 import { resultsDirectory } from '../report/results-directory.ts'
@@ -15,10 +16,10 @@ import {
   closingLine,
   count,
   exitStatus,
-  type RunReporter,
   type Totals,
 } from '../run/outcome.ts'
 import { type Cell, type Plan, planRun, showPlan } from '../run/plan.ts'
+import { Reporters } from '../run/reporters.ts'
 import { selectCases } from '../run/select.ts'
 import { loadVitest, runCases } from '../run/vitest.ts'
 
@@ -60,26 +61,41 @@ export async function makePlan(names: string[], options: RunOptions, { cwd }: Co
 
 /** Runs all cells of a plan and reports them. */
 export async function runPlan(plan: Plan, options: RunOptions, { signal }: CommandContext): Promise<Totals> {
-  const reporters = [
+  await provideDirectory(plan.results)
+  const reporters = new Reporters([
     // The console shows the last run's values, which the directory then overwrites.
     consoleReporter({ results: plan.results, stream: process.stdout }),
     resultsDirectory(plan.results),
     summaryReporter(plan.results, version),
-  ]
+  ])
   const outcomes: CaseOutcome[] = []
   try {
     for (const cell of plan.cells) outcomes.push(...(await runCell(cell, plan, options, reporters, signal)))
   } finally {
-    for (const reporter of reporters) reporter.onRunEnd?.({ interrupted: signal.aborted })
+    reporters.onRunEnd({ interrupted: signal.aborted })
   }
+  if (reporters.failure) throw reporters.failure
   return count(outcomes)
+}
+
+/** Before anything is built: whoever cannot write there should know at once. */
+async function provideDirectory(results: string): Promise<void> {
+  try {
+    await mkdir(results, { recursive: true })
+    await access(results, constants.W_OK)
+  } catch (cause) {
+    throw new Failure('usage', `cannot write results to ${results}: ${(cause as Error).message}`, {
+      remedy: 'name another directory with --results',
+      cause,
+    })
+  }
 }
 
 async function runCell(
   cell: Cell,
   { cases, results }: Plan,
   options: RunOptions,
-  reporters: RunReporter[],
+  reporters: Reporters,
   signal: AbortSignal,
 ): Promise<CaseOutcome[]> {
   const progress = showProgress({ stream: process.stderr })
@@ -98,7 +114,7 @@ async function runCell(
         // The first guest boots while this loads.
         await loadVitest()
         progress.close()
-        for (const reporter of reporters) reporter.onCellStart?.(provided.facts)
+        reporters.onCellStart(provided.facts)
         return await runCases({
           root: projectRoot,
           facts: provided.facts,
@@ -108,7 +124,7 @@ async function runCell(
             profile: provided.series?.profile ?? null,
             caseTimeoutMs,
           },
-          reporters,
+          reporter: reporters,
           commandFor: (id) => commandFor(id, options),
           signal,
         })
@@ -130,11 +146,17 @@ function titleOf({ cell, kernel, series, machine }: CellFacts): string {
 
 /** The console of every boot, as `boot-1.console` and so on: also of a boot that came to nothing. */
 async function keepConsoles(from: string, to: string): Promise<void> {
-  await mkdir(to, { recursive: true })
   const boots = (await readdir(from)).filter((name) => name.startsWith('boot-'))
-  await Promise.all(
-    boots.map((boot) => copyFile(join(from, boot, 'console.log'), join(to, `${boot}.console`))),
-  )
+  try {
+    await mkdir(to, { recursive: true })
+    for (const boot of boots) {
+      const log = join(from, boot, 'console.log')
+      // It is not there when QEMU was ended before it had opened it.
+      if (existsSync(log)) await copyFile(log, join(to, `${boot}.console`))
+    }
+  } catch (cause) {
+    throw new Failure('infra', `cannot keep the guests' consoles: ${(cause as Error).message}`, { cause })
+  }
 }
 
 function commandFor(id: string, { tree, series, kconfig, qemu, accel }: RunOptions): string {

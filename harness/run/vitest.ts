@@ -12,7 +12,7 @@ export interface VitestRun {
   facts: CellFacts
   cases: CaseInfo[]
   context: CellContext
-  reporters: RunReporter[]
+  reporter: RunReporter
   /** The command that runs one case again. */
   commandFor: (id: string) => string
   signal: AbortSignal
@@ -130,7 +130,7 @@ function reportMissing(run: VitestRun, outcomes: CaseOutcome[], errors: readonly
       record: emptyRecord,
     }
     outcomes.push(outcome)
-    for (const reporter of run.reporters) reporter.onCaseEnd?.(run.facts, outcome)
+    run.reporter.onCaseEnd?.(run.facts, outcome)
   }
 }
 
@@ -146,7 +146,7 @@ function adapter(run: VitestRun, outcomes: CaseOutcome[], errors: string[]): Rep
   return {
     onTestCaseReady(test) {
       if (test.options.mode === 'skip') return
-      for (const reporter of run.reporters) reporter.onCaseStart?.(run.facts, infoOf(test))
+      run.reporter.onCaseStart?.(run.facts, infoOf(test))
     },
     onTestCaseResult(test) {
       // vitest reports what the name pattern leaves out as skipped, too.
@@ -155,7 +155,7 @@ function adapter(run: VitestRun, outcomes: CaseOutcome[], errors: string[]): Rep
       if (run.signal.aborted) return
       const outcome = { ...described(run, infoOf(test)), ...judge(test) }
       outcomes.push(outcome)
-      for (const reporter of run.reporters) reporter.onCaseEnd?.(run.facts, outcome)
+      run.reporter.onCaseEnd?.(run.facts, outcome)
     },
     onTestModuleEnd(module) {
       errors.push(...module.errors().map((error) => error.stack ?? error.message))
