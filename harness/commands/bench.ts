@@ -37,6 +37,11 @@ export async function bench(options: BenchOptions, { cwd, signal }: CommandConte
   const config = await loadConfig(cwd, options)
   const rounds = checkOptions(options)
   const limit = options.cold ? undefined : await limitOf(config)
+  // Before some minutes of work, not after them.
+  await mkdir(config.results, { recursive: true }).catch((cause: Error) => {
+    const remedy = 'name another one with --results'
+    throw new Failure('usage', `cannot make the results directory: ${cause.message}`, { remedy, cause })
+  })
   const started = new Date()
   const start = loadavg() as Load
   const progress = showProgress({ stream: process.stderr })
@@ -215,7 +220,6 @@ function hostFacts() {
 
 /** Readers never see half a file. */
 async function writeReport(results: string, report: BenchReport): Promise<string> {
-  await mkdir(results, { recursive: true })
   const file = join(results, 'bench.json')
   await writeFile(`${file}.new`, `${JSON.stringify(report, null, 2)}\n`)
   await rename(`${file}.new`, file)
