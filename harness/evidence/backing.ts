@@ -1,10 +1,8 @@
 /** The host's witness: what every byte of a disk's backing file must be, and what it is. */
-import { webcrypto } from 'node:crypto'
 import { type FileHandle, open } from 'node:fs/promises'
+import { digest } from './digest.ts'
 import { identify, pattern } from './pattern.ts'
 import { type Range, union } from './ranges.ts'
-
-const { subtle } = webcrypto
 
 /** How a backing file differs from what the host expects. */
 export interface Difference {
@@ -17,7 +15,7 @@ export interface Difference {
 }
 
 export interface BackingState {
-  /** Of the whole backing file as it was read. It takes longer than the comparison and is computed meanwhile. */
+  /** Of the whole backing file as it was read. It takes longer than the comparison. */
   sha256: Promise<string>
   difference?: Difference
 }
@@ -32,7 +30,10 @@ export class BackingFile {
   readonly bytes: number
   private readonly pristine: Buffer
   private readonly expected: Buffer
+  private readonly memory: SharedArrayBuffer
+  /** What was read last, in `memory`. */
   private readonly actual: Buffer
+  private digested: Promise<unknown> = Promise.resolve()
   /** After a comparison that was right: where file and pristine pattern differ, and when the file was last written. */
   private known: { changed: Range[]; mtimeMs: number } | undefined
   /** What was expected since the last reset. */
@@ -45,7 +46,8 @@ export class BackingFile {
     this.bytes = bytes
     this.pristine = pattern(seed, bytes)
     this.expected = Buffer.from(this.pristine)
-    this.actual = Buffer.alloc(bytes)
+    this.memory = new SharedArrayBuffer(bytes)
+    this.actual = Buffer.from(this.memory)
     this.seeds.set(seed, 'the disk as it was before the case')
   }
 
@@ -93,14 +95,15 @@ export class BackingFile {
 
   /** Compares the whole file; the guest must have flushed. */
   async compare(): Promise<BackingState> {
+    await this.digested
     const { size, mtimeMs } = await this.withFile('r', async (file) => {
       // A write meanwhile makes the time a later one.
       const status = await file.stat()
       await readAll(file, this.actual)
       return status
     })
-    // subtle.digest() works on a copy, in another thread.
-    const sha256 = subtle.digest('SHA-256', this.actual).then((digest) => Buffer.from(digest).toString('hex'))
+    const sha256 = digest(this.memory)
+    this.digested = sha256.catch(() => {})
     if (size === this.bytes && this.actual.equals(this.expected)) {
       this.known = { changed: union(this.expectations), mtimeMs }
       return { sha256 }
@@ -154,11 +157,11 @@ async function writeAll(file: FileHandle, data: Buffer, offset: number): Promise
   }
 }
 
-/** Fills the buffer as far as the file reaches. */
+/** Fills the buffer, with zeroes where the file is too short. */
 async function readAll(file: FileHandle, buffer: Buffer): Promise<void> {
   for (let done = 0; done < buffer.length; ) {
     const { bytesRead } = await file.read(buffer, done, buffer.length - done, done)
-    if (!bytesRead) return
+    if (!bytesRead) return void buffer.fill(0, done)
     done += bytesRead
   }
 }
