@@ -19,7 +19,7 @@ export type { GuestDisk } from './disks.ts'
 export { GuestLost } from './lost.ts'
 
 export interface GuestOptions {
-  /** An ELF vmlinux with a PVH entry. */
+  /** An ELF vmlinux with a PVH entry, or a bzImage. */
   kernel: string
   initrd: string
   topology: Topology
@@ -30,7 +30,7 @@ export interface GuestOptions {
   append?: string[]
   /** QEMU trace events, by name or pattern, to be written to `traceLog`. */
   traceEvents?: string[]
-  /** From the start of QEMU to the first word of the agent. Default 60 s. */
+  /** From the start of QEMU to the first word of the agent. Default 180 s: a debug kernel under TCG takes 35. */
   bootTimeoutMs?: number
   /** Until all disks are there, counted from the first word of the agent. Default 10 s. */
   diskTimeoutMs?: number
@@ -73,7 +73,7 @@ export async function bootGuest(options: GuestOptions): Promise<Guest> {
     directory,
     signal,
     emit,
-    bootTimeoutMs = 60_000,
+    bootTimeoutMs = 180_000,
     diskTimeoutMs = 10_000,
   } = options
   signal?.throwIfAborted()

@@ -1,4 +1,4 @@
-import { putFiles, runCommand, runShell, shellTools } from '../../qemu/shell.ts'
+import { inPutDirectory, putFiles, runCommand, runShell, shellTools } from '../../qemu/shell.ts'
 import { loadConfig, type Overrides } from '../config/load.ts'
 import { Failure } from '../failure.ts'
 import { showProgress } from '../report/progress.ts'
@@ -40,7 +40,7 @@ export async function shell(
       const guest = await bootCell(provided, directory, { signal, emit })
       progress.close()
       try {
-        if (command.length) return await runCommand(guest, command, process, signal)
+        if (command.length) return await runCommand(guest, inPutDirectory(command), process, signal)
         for (const { name, device, bytes, blockSize } of guest.disks.values()) {
           process.stdout.write(
             `${device.padEnd(14)} ${name}, ${bytes / 2 ** 20} MiB in blocks of ${blockSize}\n`,

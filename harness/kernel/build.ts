@@ -1,4 +1,4 @@
-import { access, readFile, writeFile } from 'node:fs/promises'
+import { access, copyFile, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { execa } from 'execa'
 import type { Emit } from '../events.ts'
@@ -25,11 +25,21 @@ export interface BuildOptions {
 }
 
 export interface Built {
-  /** Writes the image without symbols and debug information. */
-  strip(to: string): Promise<void>
+  /** Writes the image that QEMU starts, without symbols and debug information. */
+  install(to: string): Promise<void>
 }
 
-/** Configures and builds vmlinux. */
+/**
+ * vmlinux starts at once, by its PVH note. With KASAN it cannot: the PVH entry calls memcmp() (in hypervisor_cpuid_base(),
+ * arch/x86/include/asm/cpuid.h) before there is shadow memory. Such a kernel is started by its bzImage.
+ */
+function imageOf(config: string): { target: string; file: string } {
+  return /^CONFIG_KASAN=y$/m.test(config)
+    ? { target: 'bzImage', file: 'arch/x86/boot/bzImage' }
+    : { target: 'vmlinux', file: 'vmlinux' }
+}
+
+/** Configures and builds the kernel. */
 export async function build(options: BuildOptions): Promise<Built> {
   const { source, directory, requests, jobs, log, lock, step, signal, emit } = options
   const environment = buildEnvironment(options.ccacheBase)
@@ -41,19 +51,22 @@ export async function build(options: BuildOptions): Promise<Built> {
   await step('kconfig', `${requests.length} options`, () =>
     configure(source, directory, requests, (...targets) => make(targets)),
   )
+  const image = imageOf(await readFile(join(directory, '.config'), 'utf8'))
   const count = await counter(directory)
-  await step('build', `vmlinux with make -j${jobs}, log ${log}`, () =>
-    make(['vmlinux'], (line) => {
+  await step('build', `${image.target} with make -j${jobs}, log ${log}`, () =>
+    make([image.target], (line) => {
       const done = count.line(line)
       if (done !== undefined)
         emit?.({ type: 'step-progress', step: 'build', done, ...count.total, note: 'objects' })
     }),
   )
   await count.save()
-  const vmlinux = join(directory, 'vmlinux')
+  const file = join(directory, image.file)
   return {
-    async strip(to) {
-      await execa('strip', ['-o', to, vmlinux], signal ? { cancelSignal: signal } : {})
+    async install(to) {
+      if (image.target === 'vmlinux')
+        await execa('strip', ['-o', to, file], signal ? { cancelSignal: signal } : {})
+      else await copyFile(file, to)
     },
   }
 }

@@ -26,7 +26,7 @@ export interface KernelOptions {
 }
 
 export interface Kernel {
-  /** Path of the stripped vmlinux, which QEMU starts by its PVH note. */
+  /** Path of the image that QEMU starts: a stripped vmlinux with a PVH note, or a bzImage. */
   image: string
   /** SHA-256 of all that goes into the image. */
   key: string
@@ -46,7 +46,7 @@ export interface Kernel {
 }
 
 /** Raised when the way of building changes what comes out of the same inputs. */
-const recipe = 1
+const recipe = 2
 
 const metaSchema = z.object({
   release: z.string(),
@@ -97,7 +97,7 @@ function readKernel(directory: string, key: string): Omit<Kernel, 'built'> | und
     return undefined // not there: directories are published whole
   }
   const inside = (name: string) => join(directory, name)
-  return { ...meta, key, image: inside('vmlinux'), config: inside('config'), buildLog: inside('build.log') }
+  return { ...meta, key, image: inside('image'), config: inside('config'), buildLog: inside('build.log') }
 }
 
 async function buildKernel(
@@ -149,7 +149,7 @@ async function buildKernel(
   })
   await publish(directory, async (temporary) => {
     await mkdir(temporary, { mode: 0o700 })
-    await result.strip(join(temporary, 'vmlinux'))
+    await result.install(join(temporary, 'image'))
     await copyFile(join(buildDirectory, '.config'), join(temporary, 'config'))
     await copyFile(log, join(temporary, 'build.log'))
     const release = await readFile(join(buildDirectory, 'include/config/kernel.release'), 'utf8')
