@@ -15,6 +15,10 @@ const splats = [
   'INFO: possible circular locking dependency detected',
   'general protection fault:',
   'Kernel panic',
+  // Beyond blktests' list: hung tasks and RCU stalls.
+  'blocked for more than',
+  'detected stalls',
+  'self-detected stall',
 ]
 
 /** The first line of `text` that reports a bug in the kernel. */
