@@ -31,13 +31,15 @@ test('two fragments that contradict are refused with both places', async () => {
   await expect(readFragments([a, b])).rejects.toThrow(`CONFIG_X is wanted n by ${b}:2, y by ${a}:1`)
 })
 
-test.each(['CONFIG_X', 'CONFIG_X=', 'X=y', 'CONFIG_X = y'])(
-  'the line %j says nothing and is refused',
-  async (line) => {
-    const path = await fragment('a', `CONFIG_A=y\n${line}\n`)
-    await expect(readFragments([path])).rejects.toThrow(`${path}:2: expected CONFIG_X=value`)
-  },
-)
+test.each([
+  'CONFIG_X',
+  'CONFIG_X=',
+  'X=y',
+  'CONFIG_X = y',
+])('the line %j says nothing and is refused', async (line) => {
+  const path = await fragment('a', `CONFIG_A=y\n${line}\n`)
+  await expect(readFragments([path])).rejects.toThrow(`${path}:2: expected CONFIG_X=value`)
+})
 
 test('a fragment that is not there is a usage error', async () => {
   await expect(readFragments([join(directory, 'none')])).rejects.toMatchObject({ kind: 'usage' })
