@@ -1,5 +1,6 @@
+import { randomUUID } from 'node:crypto'
 import { mkdirSync } from 'node:fs'
-import { mkdir, readdir, rename, rm } from 'node:fs/promises'
+import { mkdir, open, readdir, rename, rm, stat } from 'node:fs/promises'
 import { homedir } from 'node:os'
 import { basename, dirname, isAbsolute, join } from 'node:path'
 import { Failure } from '../failure.ts'
@@ -27,24 +28,46 @@ export function cacheDirectory(environment: NodeJS.ProcessEnv = process.env): st
   return directory
 }
 
-let serial = 0
+/** The temporary names that this process is filling. */
+const filling = new Set<string>()
 
 /**
  * Makes `final` whole or not at all: `make` fills a private name beside it, which is then renamed.
  * When somebody else published the same directory meanwhile, theirs stays: what has a content address is the same.
+ * `durable` writes everything to the disk first: after a power cut, what is there is whole.
  */
-export async function publish(final: string, make: (temporary: string) => Promise<void>): Promise<void> {
+export async function publish(
+  final: string,
+  make: (temporary: string) => Promise<void>,
+  { durable = false }: { durable?: boolean } = {},
+): Promise<void> {
   await mkdir(dirname(final), { recursive: true, mode: 0o700 })
   await removeLeftovers(final)
-  serial += 1
-  const temporary = `${final}.new-${process.pid}-${serial}`
+  // Process numbers come again, always the same ones in containers: the rest of the name must not.
+  const temporary = `${final}.new-${process.pid}-${randomUUID().slice(-12)}`
+  filling.add(temporary)
   try {
     await make(temporary)
-    await rename(temporary, final)
-  } catch (error) {
+    if (durable) await sync(temporary)
+    await rename(temporary, final).catch((error: NodeJS.ErrnoException) => {
+      if (error.code !== 'ENOTEMPTY' && error.code !== 'EEXIST') throw error
+    })
+    if (durable) await sync(dirname(final), false)
+  } finally {
     await rm(temporary, { recursive: true, force: true })
-    const { code } = error as NodeJS.ErrnoException
-    if (code !== 'ENOTEMPTY' && code !== 'EEXIST') throw error
+    filling.delete(temporary)
+  }
+}
+
+/** fsync(2) of a file, or of a directory after all that is in it. */
+async function sync(path: string, withContent = true): Promise<void> {
+  if (withContent && (await stat(path)).isDirectory())
+    for (const name of await readdir(path)) await sync(join(path, name))
+  const file = await open(path, 'r')
+  try {
+    await file.sync()
+  } finally {
+    await file.close()
   }
 }
 
@@ -53,7 +76,9 @@ async function removeLeftovers(final: string): Promise<void> {
   const directory = dirname(final)
   for (const name of await readdir(directory)) {
     const pid = name.startsWith(`${basename(final)}.new-`) ? Number(name.split('-').at(-2)) : Number.NaN
-    if (pid && !isAlive(pid)) await rm(join(directory, name), { recursive: true, force: true })
+    const path = join(directory, name)
+    const isUsed = pid === process.pid ? filling.has(path) : isAlive(pid)
+    if (pid && !isUsed) await rm(path, { recursive: true, force: true })
   }
 }
 

@@ -2,6 +2,8 @@ import { access, copyFile, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { execa } from 'execa'
 import type { Emit } from '../events.ts'
+import { Failure } from '../failure.ts'
+import { isFull, roomRemedy } from './errors.ts'
 import type { Request } from './fragments.ts'
 import { configure } from './kconfig.ts'
 import { runMake } from './make.ts'
@@ -64,11 +66,24 @@ export async function build(options: BuildOptions): Promise<Built> {
   const file = join(directory, image.file)
   return {
     async install(to) {
-      if (image.target === 'vmlinux')
-        await execa('strip', ['-o', to, file], signal ? { cancelSignal: signal } : {})
+      if (image.target === 'vmlinux') await strip(file, to, signal)
       else await copyFile(file, to)
     },
   }
+}
+
+async function strip(from: string, to: string, signal?: AbortSignal): Promise<void> {
+  const { failed, stderr, shortMessage, escapedCommand } = await execa('strip', ['-o', to, from], {
+    env: { LC_ALL: 'C' },
+    reject: false,
+    ...(signal && { cancelSignal: signal }),
+  })
+  signal?.throwIfAborted()
+  if (!failed) return
+  throw new Failure('infra', `cannot strip the kernel: ${stderr.trim() || shortMessage}`, {
+    command: escapedCommand,
+    ...(isFull(stderr) && { remedy: roomRemedy }),
+  })
 }
 
 /** Counts compiled objects. How many a build from nothing takes is remembered beside the objects. */

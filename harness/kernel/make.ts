@@ -5,7 +5,7 @@ import { createInterface } from 'node:readline'
 import { PassThrough } from 'node:stream'
 import { finished } from 'node:stream/promises'
 import { Failure } from '../failure.ts'
-import { firstError } from './errors.ts'
+import { firstError, isFull, roomRemedy } from './errors.ts'
 
 export interface MakeOptions {
   /** Everything after `make`. */
@@ -55,25 +55,39 @@ export async function runMake(options: MakeOptions): Promise<void> {
 
   const output = new PassThrough()
   const file = createWriteStream(log, { flags: 'a' })
-  const written = finished(output.pipe(file))
+  // Looked at when make has ended: a full disk ends make, too.
+  const written = finished(output.pipe(file)).then(
+    () => undefined,
+    (error: Error) => error,
+  )
   createInterface({ input: output }).on('line', (line) => onLine?.(line))
   child.stdout?.on('data', (data) => output.write(data))
   child.stderr?.on('data', (data) => output.write(data))
   try {
     const [status] = await closed
     output.end()
-    await written
+    const unwritten = await written
     signal?.throwIfAborted()
+    const command = ['make', ...args].map(quote).join(' ')
+    if (unwritten) {
+      const message = `cannot write make's output to ${log}: ${unwritten.message}`
+      throw new Failure('infra', message, { command, remedy: remedyFor(unwritten.message), cause: unwritten })
+    }
     if (status === 0) return
-    throw new Failure('infra', `the kernel does not build: ${await firstError(log)}`, {
-      log,
-      command: ['make', ...args].map(quote).join(' '),
-    })
+    const why = await firstError(log)
+    const remedy = isFull(why) ? { remedy: roomRemedy } : {}
+    throw new Failure('infra', `the kernel does not build: ${why}`, { log, command, ...remedy })
   } finally {
     clearTimeout(timer)
     signal?.removeEventListener('abort', abort)
     kill('SIGKILL')
   }
+}
+
+function remedyFor(words: string): string {
+  return isFull(words)
+    ? roomRemedy
+    : 'make it writable, or set XDG_CACHE_HOME to a directory that you can write to'
 }
 
 /** A word as a POSIX shell reads it back. */

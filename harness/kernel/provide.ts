@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
-import { readFileSync } from 'node:fs'
-import { copyFile, mkdir, readFile, rm, writeFile } from 'node:fs/promises'
+import { readFileSync, statSync } from 'node:fs'
+import { copyFile, mkdir, readFile, rm, stat, writeFile } from 'node:fs/promises'
 import { availableParallelism } from 'node:os'
 import { join } from 'node:path'
 import { z } from 'zod'
@@ -54,6 +54,8 @@ const metaSchema = z.object({
   compiler: z.string(),
   seriesHash: z.string().nullable(),
   buildMs: z.number(),
+  /** Of the image: one that was cut short must not boot as if it were the kernel's fault. */
+  imageBytes: z.number(),
 })
 type Meta = z.infer<typeof metaSchema>
 
@@ -80,6 +82,8 @@ export async function provideKernel(options: KernelOptions): Promise<Kernel> {
       const other = known()
       if (other) return other
       built = true
+      // What is there but not whole would keep the new one out.
+      await rm(directory, { recursive: true, force: true })
       await buildKernel(directory, requests, compiler, lock, started, options)
       return known()
     },
@@ -90,14 +94,14 @@ export async function provideKernel(options: KernelOptions): Promise<Kernel> {
 }
 
 function readKernel(directory: string, key: string): Omit<Kernel, 'built'> | undefined {
-  let meta: Meta
-  try {
-    meta = metaSchema.parse(JSON.parse(readFileSync(join(directory, 'meta.json'), 'utf8')))
-  } catch {
-    return undefined // not there: directories are published whole
-  }
   const inside = (name: string) => join(directory, name)
-  return { ...meta, key, image: inside('image'), config: inside('config'), buildLog: inside('build.log') }
+  try {
+    const { imageBytes, ...meta } = metaSchema.parse(JSON.parse(readFileSync(inside('meta.json'), 'utf8')))
+    if (statSync(inside('image')).size !== imageBytes) return undefined
+    return { ...meta, key, image: inside('image'), config: inside('config'), buildLog: inside('build.log') }
+  } catch {
+    return undefined // not there, or not whole: made again
+  }
 }
 
 async function buildKernel(
@@ -125,13 +129,10 @@ async function buildKernel(
   const detail = series ? `${series.name}, ${series.patches.length} patches, on ${tree.version}` : 'none'
   await step('series', detail, () => applySeries(tree, series, options))
 
-  // One build directory for a tree and a configuration: another series then compiles only what it changes.
-  const fragmentsHash = createHash('sha256').update(requests.map(configLine).join('\n')).digest('hex')
-  const buildDirectory = join(
-    cache,
-    'build',
-    `${tree.label}-${tree.id.slice(0, 12)}-${fragmentsHash.slice(0, 12)}`,
-  )
+  // One build directory for a tree and a configuration: another series then compiles only what it changes. A pin and
+  // the unpinned package can be the same tree under two locks, so the lock is part of the name.
+  const hashes = [`${tree.lock} ${tree.id}`, requests.map(configLine).join('\n')].map(shortHash)
+  const buildDirectory = join(cache, 'build', [tree.label, ...hashes].join('-'))
   await mkdir(buildDirectory, { recursive: true, mode: 0o700 })
   const log = join(buildDirectory, 'copylab-build.log')
   await rm(log, { force: true })
@@ -147,9 +148,10 @@ async function buildKernel(
     signal,
     emit,
   })
-  await publish(directory, async (temporary) => {
+  const fill = async (temporary: string) => {
     await mkdir(temporary, { mode: 0o700 })
-    await result.install(join(temporary, 'image'))
+    const image = join(temporary, 'image')
+    await result.install(image)
     await copyFile(join(buildDirectory, '.config'), join(temporary, 'config'))
     await copyFile(log, join(temporary, 'build.log'))
     const release = await readFile(join(buildDirectory, 'include/config/kernel.release'), 'utf8')
@@ -159,7 +161,13 @@ async function buildKernel(
       compiler,
       seriesHash: series?.hash ?? null,
       buildMs: Date.now() - started,
+      imageBytes: (await stat(image)).size,
     }
     await writeFile(join(temporary, 'meta.json'), `${JSON.stringify(meta, null, 2)}\n`)
-  })
+  }
+  await publish(directory, fill, { durable: true })
+}
+
+function shortHash(text: string): string {
+  return createHash('sha256').update(text).digest('hex').slice(0, 12)
 }

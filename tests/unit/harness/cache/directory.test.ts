@@ -60,6 +60,25 @@ test('what a killed publisher left is removed, what a living one is making stays
   // No process has this number: it is above the kernel's PID_MAX_LIMIT.
   await mkdir(`${final}.new-999999999-1`)
   await mkdir(`${final}.new-${process.ppid}-1`)
+  // An earlier process with our number: in a container they all have the same.
+  await mkdir(`${final}.new-${process.pid}-1`)
   await publish(final, (temporary) => writeFile(temporary, ''))
   expect((await readdir(directory)).sort()).toEqual(['thing', `thing.new-${process.ppid}-1`])
+})
+
+test('of two publishers in one process none removes what the other is making', async () => {
+  const make = async (temporary: string) => {
+    await mkdir(temporary)
+    await new Promise((resolve) => setImmediate(resolve))
+    await writeFile(join(temporary, 'a'), '1')
+  }
+  const final = join(directory, 'thing')
+  await Promise.all([publish(final, make), publish(final, make, { durable: true })])
+  expect(await readdir(directory)).toEqual(['thing'])
+})
+
+test('what make() finds in its way is an error, not a publication', async () => {
+  const making = publish(join(directory, 'thing'), () => mkdir(directory))
+  await expect(making).rejects.toThrow('EEXIST')
+  expect(await readdir(directory)).toEqual([])
 })

@@ -1,8 +1,9 @@
-import { chmod, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
+import { chmod, mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { delimiter, join } from 'node:path'
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
 import type { Event } from '../../../../harness/events.ts'
+import { runMake } from '../../../../harness/kernel/make.ts'
 import { type Kernel, provideKernel } from '../../../../harness/kernel/provide.ts'
 import { loadSeries, type Series } from '../../../../harness/series/load.ts'
 import type { Tree } from '../../../../harness/tree/provide.ts'
@@ -102,6 +103,37 @@ test('another series builds in the same directory, another configuration in its 
   await writeFile(fragment, 'CONFIG_B=y\n')
   await provide()
   expect(await readdir(join(cache, 'build'))).toHaveLength(2)
+})
+
+test('one tree under two locks is built in two directories', async () => {
+  await provide()
+  await rm(join(cache, 'kernels'), { recursive: true })
+  await provide({ tree: { ...tree, lock: 'tree-pinned' } })
+  expect(await readdir(join(cache, 'build'))).toHaveLength(2)
+})
+
+test.each([
+  ['meta.json', '{'],
+  ['image', 'cut short'],
+])('a kernel whose %s is damaged is made again', async (name, content) => {
+  const first = await provide()
+  const { size } = await stat(first.image)
+  await writeFile(join(cache, 'kernels', first.key, name), content)
+  const second = await provide()
+  expect(second).toMatchObject({ key: first.key, built: true })
+  expect((await stat(second.image)).size).toBe(size)
+  expect((await provide()).built).toBe(false)
+})
+
+test('a disk that fills up during the build is a Failure with a remedy', async () => {
+  const options = { args: ['--version'], environment: process.env, lock: 1 }
+  await expect(runMake({ ...options, log: '/dev/full' })).rejects.toMatchObject({
+    kind: 'infra',
+    message: expect.stringContaining('ENOSPC'),
+    remedy: expect.stringContaining('make room'),
+  })
+  const series = await seriesThatRuns('echo "cc1: error writing: No space left on device" >&2; exit 1\n')
+  await expect(provide({ series })).rejects.toMatchObject({ remedy: expect.stringContaining('make room') })
 })
 
 test('an option that kconfig dropped is named with its fragment and what it depends on', async () => {
