@@ -1,5 +1,6 @@
 import { access, readFile, rm } from 'node:fs/promises'
-import { join } from 'node:path'
+import { join, resolve } from 'node:path'
+import { quoted } from '../../qemu/lost.ts'
 import type { Emit } from '../events.ts'
 import { Failure } from '../failure.ts'
 import { git, tryGit } from '../tree/git.ts'
@@ -83,12 +84,17 @@ async function describe(tree: Tree, series: Series, output: string): Promise<Fai
     .filter((line) => line.trim() && !amChatter.test(line))
     .map((line) => `  git: ${line}`)
   const which = patch ? `${patch.path} (${next} of ${series.patches.length})` : `series ${series.name}`
+  // Relative to -C, a path would lead into the cache.
+  const place = resolve('rebase')
+  const worktree = ['git', '-C', tree.git, 'worktree', 'add', '--detach', place, tree.base.slice(0, 12)]
+  const paths = series.patches.slice(0, patch ? next : undefined).map(({ path }) => path)
+  const am = ['git', '-C', place, 'am', '--3way', ...paths]
   return new Failure(
     'usage',
     [`${which} does not apply to ${tree.label} (${tree.version})`, ...words].join('\n'),
     {
-      command: `git -C ${tree.git} am --3way ${patch?.path ?? ''}`.trim(),
-      remedy: `rebase the series onto ${tree.base.slice(0, 12)} in ${tree.git}; make a worktree of it to work in`,
+      command: `${quoted(worktree)} && ${quoted(am)}`,
+      remedy: `rebase the series onto ${tree.base.slice(0, 12)}; the command makes a worktree to do it in`,
     },
   )
 }

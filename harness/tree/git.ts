@@ -34,6 +34,14 @@ export interface GitResult {
   stderr: string
 }
 
+/**
+ * The command line of a git that ends with copylab, even when that is killed: it holds no lock, and must not go on
+ * changing a tree that the next copylab works on.
+ */
+export function gitCommand(directory: string, args: string[]): [string, string[]] {
+  return ['setpriv', ['--pdeathsig', 'KILL', 'git', '-C', directory, ...args]]
+}
+
 /** Runs git in `directory` and returns what it said, whatever its exit status. */
 export async function tryGit(
   directory: string,
@@ -42,7 +50,7 @@ export async function tryGit(
 ): Promise<GitResult> {
   const { signal, input = '' } = options
   signal?.throwIfAborted()
-  const result = await execa('git', ['-C', directory, ...args], {
+  const result = await execa(...gitCommand(directory, args), {
     env: gitEnvironment(),
     extendEnv: false,
     input,

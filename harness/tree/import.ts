@@ -4,7 +4,7 @@ import { execa } from 'execa'
 import { Parser, type ReadEntry } from 'tar'
 import type { Emit } from '../events.ts'
 import { Failure } from '../failure.ts'
-import { git, gitEnvironment } from './git.ts'
+import { git, gitCommand, gitEnvironment } from './git.ts'
 
 export interface ImportOptions {
   signal?: AbortSignal | undefined
@@ -47,8 +47,7 @@ export async function importPackage(
   const decompress = execa('xz', ['--decompress', '--stdout', '--threads=0'], settings)
   const imports = Array.from({ length: importers }, () =>
     execa(
-      'git',
-      ['-C', repository, 'fast-import', '--quiet', '--done', '--depth=0', '--big-file-threshold=1g'],
+      ...gitCommand(repository, ['fast-import', '--quiet', '--done', '--depth=0', '--big-file-threshold=1g']),
       {
         ...settings,
         env: gitEnvironment(),
@@ -84,7 +83,7 @@ export async function importPackage(
       'infra',
       `cannot import ${deb} into git: ${words || shortMessage || (error as Error).message}`,
       {
-        remedy: `make room on the disk if it is full; if the package is damaged, delete ${deb}`,
+        remedy: `make room on the disk if it is full; if the package is damaged, delete ${deb}: it is then fetched again`,
         cause: error,
       },
     )

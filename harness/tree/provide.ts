@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs'
+import { existsSync, readFileSync } from 'node:fs'
 import { mkdir, rename, rm, statfs, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { z } from 'zod'
@@ -85,6 +85,7 @@ async function prepare(request: string, directory: string, options: TreeOptions)
   await mkdir(directory, { recursive: true, mode: 0o700 })
 
   const packageDirectory = join(directory, 'package')
+  const packageFile = join(packageDirectory, 'package.deb')
   const source = join(directory, 'source')
   const version = () => readText(join(packageDirectory, 'version'))
   const imported = () => {
@@ -95,10 +96,12 @@ async function prepare(request: string, directory: string, options: TreeOptions)
   await step(
     'fetch',
     `${request} from the machine's Debian archive`,
-    version() !== undefined,
+    version() !== undefined && existsSync(packageFile),
     options,
     async () => {
       await checkRoom(directory)
+      // What is left of another package, and what came out of it: the new one may be of another version.
+      for (const old of [packageDirectory, source]) await rm(old, { recursive: true, force: true })
       await publish(packageDirectory, async (temporary) => {
         await mkdir(temporary, { mode: 0o700 })
         const aptState = join(options.cache, 'apt')
@@ -111,7 +114,7 @@ async function prepare(request: string, directory: string, options: TreeOptions)
     await rm(source, { recursive: true, force: true })
     await publish(source, async (temporary) => {
       await mkdir(temporary, { mode: 0o700 })
-      const { commit, tree } = await importPackage(join(packageDirectory, 'package.deb'), temporary, options)
+      const { commit, tree } = await importPackage(packageFile, temporary, options)
       await writeFile(join(temporary, '.git', 'copylab-imported'), `${commit} ${tree}`)
     })
   })

@@ -164,6 +164,34 @@ test('a package that is damaged is a Failure that says which', async () => {
   expect(await readdir(at())).toEqual(['package'])
 })
 
+test('a package that was deleted is fetched again, and what came out of it is made anew', async () => {
+  await generous()
+  await provideTree(spec, { cache })
+  await rm(at('ready.json'))
+  await rm(at('package/package.deb'))
+  const source = join(directory, 'linux-source-6.12')
+  await writeFile(join(source, 'Makefile'), 'another:\n')
+  await packageSource()
+  const tree = await provideTree(spec, { cache })
+  expect(await readFile(join(tree.git, 'Makefile'), 'utf8')).toBe('another:\n')
+})
+
+test('a git whose copylab is killed does not go on', async () => {
+  await fakeProgram('git', `echo $$ > ${join(directory, 'pid')}; exec sleep 60`)
+  const program = `
+    import { register } from ${JSON.stringify(import.meta.resolve('tsx/esm/api'))}
+    register()
+    const { git } = await import(${JSON.stringify(new URL('../../../../harness/tree/git.ts', import.meta.url).href)})
+    await git('/', ['checkout'])`
+  const copylab = execa(process.execPath, ['--input-type=module', '--eval', program], { reject: false })
+  const pid = () => readFile(join(directory, 'pid'), 'utf8').then(Number)
+  await vi.waitFor(async () => expect(await pid()).toBeGreaterThan(0), 20_000)
+  copylab.kill('SIGKILL')
+  await copylab
+  const git = await pid()
+  await vi.waitFor(() => expect(() => process.kill(git, 0)).toThrow('ESRCH'), 5000)
+})
+
 test('an aborted download leaves nothing, and the next run works', async () => {
   await fakeProgram('apt-get', 'touch linux-source-6.12.part; exec sleep 60')
   const controller = new AbortController()
