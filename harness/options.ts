@@ -15,6 +15,7 @@ const options: Record<keyof Overrides, () => Option> = {
     ]),
   qemu: () => new Option('--qemu <program>', 'the emulator'),
   accel: () => new Option('--accel <name>', 'auto, kvm or tcg').choices(['auto', 'kvm', 'tcg']),
+  memory: () => new Option('--memory <MiB>', "the guest's memory"),
   results: () => new Option('--results <directory>', 'where results are written'),
 }
 

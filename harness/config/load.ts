@@ -2,7 +2,7 @@ import { readFile } from 'node:fs/promises'
 import { dirname, isAbsolute, join, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { Failure } from '../failure.ts'
-import { type ConfigFile, fileSchema, type TreeSpec } from './schema.ts'
+import { type ConfigFile, fileSchema, machineSchema, type TreeSpec } from './schema.ts'
 import { parseYaml } from './yaml.ts'
 
 /** What the command line may replace. Paths are relative to the working directory. */
@@ -12,6 +12,8 @@ export interface Overrides {
   kconfig?: string[] | undefined
   qemu?: string | undefined
   accel?: string | undefined
+  /** MiB, as typed. */
+  memory?: string | undefined
   results?: string | undefined
 }
 
@@ -57,6 +59,7 @@ export async function loadConfig(cwd: string, overrides: Overrides = {}): Promis
   const machine = { ...value.machine }
   if (overrides.qemu !== undefined) machine.qemu = overrides.qemu
   if (overrides.accel !== undefined) machine.accel = accelerator(overrides.accel)
+  if (overrides.memory !== undefined) machine.memory = memory(overrides.memory)
 
   return {
     file,
@@ -101,4 +104,13 @@ function fragmentPath(name: string, configBase: string, pathBase: string): strin
 function accelerator(value: string): 'auto' | 'kvm' | 'tcg' {
   if (value === 'auto' || value === 'kvm' || value === 'tcg') return value
   throw new Failure('usage', `--accel: expected auto, kvm or tcg, not ${JSON.stringify(value)}`)
+}
+
+function memory(value: string): number {
+  const checked = machineSchema.shape.memory.safeParse(/^\d+$/.test(value) ? Number(value) : value)
+  if (checked.success) return checked.data
+  throw new Failure(
+    'usage',
+    `--memory: ${checked.error.issues[0]?.message}; it was ${JSON.stringify(value)} MiB`,
+  )
 }

@@ -24,7 +24,10 @@ export const machineSchema = z.strictObject({
 
 /** The whole of copylab.yaml. Unknown keys are refused: a misspelt key must not pass for a default. */
 export const fileSchema = z.strictObject({
-  trees: z.record(z.string().regex(/^[\w.+-]+$/, 'expected letters, digits and . + - _ only'), treeSchema),
+  trees: z.record(
+    z.string().regex(/^\w[\w.+-]*$/, 'expected letters, digits and . + - _ only, a letter, digit or _ first'),
+    treeSchema,
+  ),
   /** The name under `trees:` that is built. */
   tree: z.string(),
   /** Directory of the series, relative to this file; `none` builds the tree as it is. */

@@ -35,7 +35,8 @@ export function parseYaml<S extends z.ZodType>(file: string, text: string, schem
         (key) => `${where([...issue.path, key])}: unknown key ${[...issue.path, key].join('.')}`,
       )
     }
-    return [`${where(issue.path)}: ${issue.path.join('.') || 'the file'}: ${issue.message}`]
+    const message = issue.code === 'invalid_key' ? issue.issues[0]?.message : issue.message
+    return [`${where(issue.path)}: ${issue.path.join('.') || 'the file'}: ${message}`]
   })
   throw new Failure('usage', problems.join('\n'))
 }

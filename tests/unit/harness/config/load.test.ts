@@ -43,13 +43,14 @@ describe('a good file', () => {
       kconfig: ['block', './x.config'],
       accel: 'tcg',
       qemu: '/q',
+      memory: '1024',
       results: 'r',
     })
     expect(config).toMatchObject({
       tree: { label: '6.1', debian: 'linux-source-6.1=6.1.123-1' },
       series: join(directory, 'mine'),
       kconfig: [join(directory, 'kconfigs/block.config'), join(cwd, 'x.config')],
-      machine: { accel: 'tcg', qemu: '/q' },
+      machine: { accel: 'tcg', qemu: '/q', memory: 1024 },
       results: join(cwd, 'r'),
     })
     expect((await loadConfig(cwd, { series: 'none' })).series).toBeNull()
@@ -63,6 +64,7 @@ describe('a good file', () => {
 describe('a wrong file is refused with its line', () => {
   test.each([
     ['an unknown key', good.replace('series:', 'serie:'), 5, 'unknown key serie'],
+    ['a tree that is no file name', good.replace('"6.1":', '"..":'), 3, 'a letter, digit or _ first'],
     ['an unknown key inside', `${good}machine: { cpus: 2,\n  mem: 3 }\n`, 8, 'unknown key machine.mem'],
     ['a wrong type', `${good}machine:\n  cpus: many\n`, 8, 'machine.cpus'],
     ['a bad item of a list', good.replace('extra/mine.config', '7'), 6, 'kconfig.1'],
@@ -90,5 +92,13 @@ describe('a wrong file is refused with its line', () => {
   test('a tree named on the command line is blamed on the option', async () => {
     await writeFile(file(), good)
     await expect(loadConfig(directory, { tree: 'toString' })).rejects.toThrow(/^--tree: .*6\.12, 6\.1$/)
+  })
+
+  test.each(['64', '1e3', 'lots', ''])('--memory %j is blamed on the option', async (memory) => {
+    await writeFile(file(), good)
+    await expect(loadConfig(directory, { memory })).rejects.toMatchObject({
+      kind: 'usage',
+      message: expect.stringMatching(/^--memory: /),
+    })
   })
 })
