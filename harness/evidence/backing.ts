@@ -1,5 +1,5 @@
 /** The host's witness: what every byte of a disk's backing file must be, and what it is. */
-import { type FileHandle, open } from 'node:fs/promises'
+import { type FileHandle, open, stat } from 'node:fs/promises'
 import { digest } from './digest.ts'
 import { identify, pattern } from './pattern.ts'
 import { type Range, union } from './ranges.ts'
@@ -21,6 +21,12 @@ export interface BackingState {
 }
 
 /**
+ * Given to a file as its time of last change, in seconds, by which a later write is known: the kernel stamps writes with
+ * the time of its last tick, up to 10 ms old, so two writes in a row may have the same time.
+ */
+const stamp = 1
+
+/**
  * The model of one raw image. The host alone decides what it must hold: a pristine pattern of the disk's own seed,
  * changed by `expect` and `write`. QEMU has the image open meanwhile, through the host's page cache, so both see the
  * same bytes; the guest's caches are the caller's business.
@@ -34,8 +40,8 @@ export class BackingFile {
   /** What was read last, in `memory`. */
   private readonly actual: Buffer
   private digested: Promise<unknown> = Promise.resolve()
-  /** After a comparison that was right: where file and pristine pattern differ, and when the file was last written. */
-  private known: { changed: Range[]; mtimeMs: number } | undefined
+  /** Where file and pristine pattern differ; undefined when that is not known, or not what is expected. */
+  private known: { changed: Range[] } | undefined
   /** What was expected since the last reset. */
   private readonly expectations: Range[] = []
   /** Seeds that may be met on the disk, with a word for each. */
@@ -61,16 +67,27 @@ export class BackingFile {
    * nothing has happened to it since a comparison that found all as expected: then what had changed is enough.
    */
   async reset(): Promise<void> {
+    const places =
+      (await this.settled()) && this.known ? this.known.changed : [{ offset: 0, bytes: this.bytes }]
     await this.withFile('r+', async (file) => {
-      const { mtimeMs } = await file.stat()
-      const places = this.known?.mtimeMs === mtimeMs ? this.known.changed : [{ offset: 0, bytes: this.bytes }]
       for (const { offset, bytes } of places) {
         this.pristine.copy(this.expected, offset, offset, offset + bytes)
         await writeAll(file, this.pristine.subarray(offset, offset + bytes), offset)
       }
+      await file.utimes(stamp, stamp)
     })
-    this.known = undefined
+    this.known = { changed: [] }
     this.expectations.splice(0)
+  }
+
+  /**
+   * True when nobody has written to the file since a reset or a comparison that found all as expected, and nothing else
+   * has been expected since. When it is false the bytes may still be right; `compare` tells.
+   */
+  async settled(): Promise<boolean> {
+    if (!this.known) return false
+    const { size, mtimeMs } = await stat(this.path)
+    return size === this.bytes && mtimeMs === stamp * 1000
   }
 
   /** Changes the disk behind the guest's back, and expects the bytes to stay. */
@@ -96,16 +113,17 @@ export class BackingFile {
   /** Compares the whole file; the guest must have flushed. */
   async compare(): Promise<BackingState> {
     await this.digested
-    const { size, mtimeMs } = await this.withFile('r', async (file) => {
-      // A write meanwhile makes the time a later one.
+    const size = await this.withFile('r', async (file) => {
+      // Before the bytes are read, so that a write meanwhile shows.
+      await file.utimes(stamp, stamp)
       const status = await file.stat()
       await readAll(file, this.actual)
-      return status
+      return status.size
     })
     const sha256 = digest(this.memory)
     this.digested = sha256.catch(() => {})
     if (size === this.bytes && this.actual.equals(this.expected)) {
-      this.known = { changed: union(this.expectations), mtimeMs }
+      this.known = { changed: union(this.expectations) }
       return { sha256 }
     }
     this.known = undefined

@@ -3,16 +3,18 @@
  *
  * `pci_nvme_copy` names command and namespace; `pci_nvme_copy_source_range` and `pci_nvme_copy_out` carry an LBA and
  * a length and nothing else. QEMU (7.2, hw/nvme/ctrl.c) emits the first source range of a command together with its
- * `pci_nvme_copy`, `copy_out` when a range was read, and the next source range when it was written. With several
- * commands in flight nothing tells whose a line is, so ranges are put to the disk alone, and to the command only
- * where it is the only one.
+ * `pci_nvme_copy`, `copy_out` when a range was read and its write is submitted, and the next source range when it was
+ * written. So a `copy_out` tells where the device writes, not that it has: whether the bytes arrived is for the host to
+ * say. With several commands in flight nothing tells whose a line is, so ranges are put to the disk alone, and to the
+ * command only where it is the only one. A command whose last `copy_out` was seen counts as ended: its write may still
+ * be in flight, but no more lines come of it.
  */
 import type { CopyCommand } from './device-trace.ts'
 import type { Range } from './ranges.ts'
 
 type Placed = Range & { disk: string }
 
-/** Ranges of a disk's unfinished commands that no line has told of yet, in both directions. */
+/** Ranges of a disk's commands that no line has told of yet, in both directions. */
 interface Owed {
   disk: string
   blockSize: number
@@ -44,7 +46,7 @@ export class CopyLines {
     this.#justAnnounced = owed
   }
 
-  /** A range was read. False when no command can have done it. */
+  /** A range is read. False when no command can be doing it. */
   source(lba: number, blocks: number): boolean {
     const owed = this.#justAnnounced ?? this.#whose('sources', this.sources, lba)
     this.#justAnnounced = undefined
@@ -56,7 +58,7 @@ export class CopyLines {
     return true
   }
 
-  /** A range was written. False when no command can have done it. */
+  /** The write of a range is submitted. False when no command can be doing it. */
   destination(lba: number, blocks: number): boolean {
     this.#justAnnounced = undefined
     const owed = this.#whose('outs', this.destinations, lba)

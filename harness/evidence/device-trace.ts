@@ -14,6 +14,7 @@ export const deviceTraceEvents = [
   'pci_nvme_copy_out',
   'pci_nvme_read',
   'pci_nvme_write',
+  'pci_nvme_dsm*',
   'pci_nvme_err_*',
   'scsi_req_parsed',
   'scsi_req_parsed_lba',
@@ -44,11 +45,13 @@ export interface Transfer extends Range {
 
 export interface DeviceActivity {
   copies: CopyCommand[]
-  /** What Copy commands have read, and written, inside of the devices. Bytes. */
+  /** What Copy commands have read, and begun to write, inside of the devices. Bytes. */
   copySources: (Range & { disk: string })[]
   copyDestinations: (Range & { disk: string })[]
   reads: Transfer[]
   writes: Transfer[]
+  /** Dataset Management commands (discards) as QEMU words them; its lines do not say of which namespace. */
+  discards: string[]
   /** Errors that the device reported, as QEMU words them. */
   errors: string[]
 }
@@ -65,7 +68,7 @@ export function parseDeviceTrace(text: string, disks: readonly TracedDisk[]): De
     copies: lines.copies,
     copySources: lines.sources,
     copyDestinations: lines.destinations,
-    ...{ reads: [], writes: [], errors: [] },
+    ...{ reads: [], writes: [], discards: [], errors: [] },
   }
   const scsiLengths = new Map<string, number>()
 
@@ -125,9 +128,22 @@ export function parseDeviceTrace(text: string, disks: readonly TracedDisk[]): De
       }
       default:
         if (event.startsWith('pci_nvme_err_')) activity.errors.push(`${event.slice(13)} ${rest}`)
+        if (event.startsWith('pci_nvme_dsm'))
+          activity.discards.push(line.slice(line.indexOf('pci_nvme_dsm') + 9))
     }
   }
   return activity
+}
+
+/**
+ * True when the trace has what no boot can do without: a read of an NVMe namespace (the kernel looks for partitions)
+ * and a SCSI command (INQUIRY), where there are such disks. A trace without them does not work, and that nothing is in
+ * it proves nothing.
+ */
+export function showsBoot(text: string, disks: readonly TracedDisk[]): boolean {
+  return disks.every(({ kind }) =>
+    (kind === 'nvme' ? /^(?:\d+@[\d.]+:)?pci_nvme_read /m : /^(?:\d+@[\d.]+:)?scsi_req_parsed /m).test(text),
+  )
 }
 
 function blocks(lba: number, count: number, blockSize: number): Range {

@@ -48,10 +48,13 @@ export function parseGuestTrace(text: string, events: readonly string[]): Traced
   return result
 }
 
-/** True when the ring buffer lost events: its count of entries written is above the count it still has. */
+/**
+ * True when the ring buffer may have lost events: its count of entries written is above the count it still has, or the
+ * trace does not say.
+ */
 export function lostEvents(text: string): boolean {
   const match = /entries-in-buffer\/entries-written: (\d+)\/(\d+)/.exec(text)
-  return match !== null && match[1] !== match[2]
+  return match === null || match[1] !== match[2]
 }
 
 function parseFields(text: string): Map<string, string[]> {

@@ -1,5 +1,5 @@
 /** Holds what a witness said against what must have happened. Pure; throws `Refusal` with everything that is wrong. */
-import type { DeviceActivity, Transfer } from './device-trace.ts'
+import type { CopyCommand, DeviceActivity, Transfer } from './device-trace.ts'
 import type { TracedCopy } from './guest-trace.ts'
 import { inside, outside, type Range, showRanges, totalBytes, union } from './ranges.ts'
 
@@ -97,8 +97,8 @@ export function judgeMoves(
   writeback: readonly (Range & { disk: string })[] = [],
 ): void {
   if (!activity) throw new Refusal('device', ['there is no trace of the devices'])
-  const { copySources, copyDestinations, reads, writes, errors } = activity
-  const problems = errors.map((error) => `reported an error: ${error}`)
+  const { copySources, copyDestinations, reads, writes } = activity
+  const problems = neverRight(activity)
   const offloads = moves.filter(({ offloaded }) => offloaded)
   const fallbacks = moves.filter(({ offloaded }) => !offloaded)
   const sources = (list: readonly Move[]) => list.map(({ from, bytes }) => ({ ...from, bytes }))
@@ -114,25 +114,34 @@ export function judgeMoves(
       'read over the link',
     ),
     ...compareByDisk(
-      writes.filter((write) => !covered(write, writeback)),
+      writes,
       destinations(fallbacks),
       'written over the link',
+      writes.filter((write) => !covered(write, writeback)),
     ),
   )
   if (problems.length) throw new Refusal('device', problems)
 }
 
-/** The device neither copied nor wrote anything. */
+/** The device neither copied nor wrote nor discarded anything. */
 export function judgeUntouched(activity: DeviceActivity | undefined): void {
   if (!activity) throw new Refusal('device', ['there is no trace of the devices'])
-  const { copies, writes, errors } = activity
-  const problems = errors.map((error) => `reported an error: ${error}`)
+  const { copies, writes } = activity
+  const problems = neverRight(activity)
   if (copies.length) problems.push(`saw ${copies.length} Copy commands, not none`)
   if (writes.length) problems.push(`was written to: ${writes[0]?.disk} ${showRanges(writes)}`)
   if (problems.length) throw new Refusal('device', problems)
 }
 
 type Placed = Range & { disk: string }
+
+/** What no copy makes a device do. */
+function neverRight({ errors, discards }: DeviceActivity): string[] {
+  return [
+    ...errors.map((error) => `reported an error: ${error}`),
+    ...discards.map((discard) => `was told to discard: ${discard}`),
+  ]
+}
 
 function covered(write: Transfer, allowed: readonly Placed[]): boolean {
   const sameDisk = allowed.filter(({ disk }) => disk === write.disk)
@@ -148,13 +157,22 @@ function within(ranges: readonly Placed[], bounds: readonly Placed[]): Placed[] 
   )
 }
 
-/** Same bytes on the same disks, each once. */
-function compareByDisk(seen: readonly Placed[], wanted: readonly Placed[], what: string): string[] {
+/**
+ * Same bytes on the same disks, each once.
+ * @param strict what of `seen` must be wanted, and once; the others may be, and may have come on top
+ */
+function compareByDisk(
+  seen: readonly Placed[],
+  wanted: readonly Placed[],
+  what: string,
+  strict: readonly Placed[] = seen,
+): string[] {
   const problems: string[] = []
   for (const disk of new Set([...seen, ...wanted].map(({ disk }) => disk))) {
-    const mine = seen.filter((range) => range.disk === disk)
+    const all = seen.filter((range) => range.disk === disk)
+    const mine = strict.filter((range) => range.disk === disk)
     const theirs = wanted.filter((range) => range.disk === disk)
-    const missing = outside(theirs, mine)
+    const missing = outside(theirs, all)
     const extra = outside(mine, theirs)
     const where = `${what} of ${disk}`
     if (missing.length) problems.push(`${where}: ${showRanges(missing)} is missing`)
@@ -186,7 +204,7 @@ function checkLimits(
     }
     check(Math.max(0, ...sources.map(({ bytes }) => bytes)), limit.rangeBytes, 'bytes in a range')
     check(Math.max(...mine.map(({ ranges }) => ranges)), limit.ranges, 'ranges in a Copy command')
-    check(Math.max(...mine.map(({ bytes = 0 }) => bytes)), limit.commandBytes, 'bytes in a Copy command')
+    check(Math.max(...mine.map(mostBytes(sources))), limit.commandBytes, 'bytes in a Copy command')
     check(totalBytes(sources), mine.length * limit.commandBytes, 'bytes in all Copy commands')
     const announced = mine.reduce((sum, { ranges }) => sum + ranges, 0)
     if (sources.length !== announced || destinations.length !== announced) {
@@ -194,4 +212,14 @@ function checkLimits(
     }
   }
   return problems
+}
+
+/**
+ * The bytes of a Copy command. Where its ranges cannot be told from those of others in flight, as many as it may have:
+ * those of the longest ranges of its disk. So none exceeds the limit unseen, though a kernel that fills its commands
+ * unevenly may be refused while it keeps to the limit.
+ */
+function mostBytes(sources: readonly Placed[]): (command: CopyCommand) => number {
+  const lengths = sources.map(({ bytes }) => bytes).sort((a, b) => b - a)
+  return ({ bytes, ranges }) => bytes ?? lengths.slice(0, ranges).reduce((sum, length) => sum + length, 0)
 }

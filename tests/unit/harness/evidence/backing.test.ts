@@ -82,3 +82,25 @@ test('a reset makes all pristine, after a comparison that was right and after on
   await disk.reset()
   expect(readFileSync(disk.path).equals(pristine)).toBe(true)
 })
+
+test('settled after a reset and a comparison, until something is written or expected', async () => {
+  expect(await disk.settled()).toBe(true)
+  await disk.write(512, pattern(2, 512))
+  expect(await disk.settled()).toBe(false)
+  await disk.compare()
+  expect(await disk.settled()).toBe(true)
+  disk.expect(512, pattern(2, 512))
+  expect(await disk.settled()).toBe(false)
+  await disk.compare()
+
+  // At once, within the tick of the clock that files get their times from.
+  await poke(8192, pattern(3, 512))
+  expect(await disk.settled()).toBe(false)
+  expect((await disk.compare()).difference).toMatchObject({ offset: 8192 })
+  expect(await disk.settled()).toBe(false)
+  await disk.reset()
+  await poke(8192, disk.expectedAt(8192, 512))
+  expect(await disk.settled()).toBe(false)
+  expect((await disk.compare()).difference).toBeUndefined()
+  expect(await disk.settled()).toBe(true)
+})

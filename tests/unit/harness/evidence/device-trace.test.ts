@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { parseDeviceTrace, type TracedDisk } from '../../../../harness/evidence/device-trace.ts'
+import { parseDeviceTrace, showsBoot, type TracedDisk } from '../../../../harness/evidence/device-trace.ts'
 import { union } from '../../../../harness/evidence/ranges.ts'
 
 const disks: TracedDisk[] = [
@@ -102,6 +102,21 @@ test('SCSI READ (10), WRITE (16) and UNMAP; what moves no data is let be', () =>
 test('errors of the device are kept', () => {
   const { errors } = parse('pci_nvme_err_copy_invalid_format format 0x2')
   expect(errors).toEqual(['copy_invalid_format format 0x2'])
+})
+
+test('discards are kept', () => {
+  const { discards } = parse('pci_nvme_dsm nr 1 attr 0x4', 'pci_nvme_dsm_deallocate slba 64 nlb 8')
+  expect(discards).toEqual(['dsm nr 1 attr 0x4', 'dsm_deallocate slba 64 nlb 8'])
+})
+
+test('a trace works when it has seen the disks being found', () => {
+  const read = 'pci_nvme_read cid 1 nsid 1 nlb 8 count 4096 lba 0x0\n'
+  const inquiry = '12@1.5:scsi_req_parsed target 0 lun 1 tag 1 command 18 dir 1 length 36\n'
+  expect(showsBoot(read + inquiry, disks)).toBe(true)
+  expect(showsBoot('', disks)).toBe(false)
+  expect(showsBoot(read, disks)).toBe(false)
+  expect(showsBoot(inquiry, disks)).toBe(false)
+  expect(showsBoot(read, disks.slice(0, 2))).toBe(true)
 })
 
 test('a line that is not understood is an error, not nothing', () => {

@@ -37,4 +37,5 @@ test('a field that is missing is an error', () => {
 test('lost events are noticed', () => {
   expect(lostEvents(header)).toBe(false)
   expect(lostEvents(header.replace('2/2', '2/500'))).toBe(true)
+  expect(lostEvents('')).toBe(true)
 })

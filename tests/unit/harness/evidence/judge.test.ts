@@ -12,7 +12,7 @@ const KiB = 1024
 const limits = new Map([['small', { rangeBytes: 8 * KiB, commandBytes: 32 * KiB, ranges: 4 }]])
 const idle: DeviceActivity = {
   ...{ copies: [], copySources: [], copyDestinations: [] },
-  ...{ reads: [], writes: [], errors: [] },
+  ...{ reads: [], writes: [], discards: [], errors: [] },
 }
 
 const offload: Move = {
@@ -75,6 +75,21 @@ test.each<[string, DeviceActivity | undefined, Move, RegExp]>([
     offload,
     /bytes in a Copy command of small: 65536, above 32768/,
   ],
+  [
+    'a command that may be above MCL',
+    {
+      ...copied(...Array.from({ length: 5 }, (_, index): [number, number] => [index * 8 * KiB, 8 * KiB])),
+      copies: [5, 4].map((ranges) => ({ disk: 'small', ranges, format: 0, bytes: undefined })),
+    },
+    { ...offload, bytes: 40 * KiB },
+    /bytes in a Copy command of small: 40960, above 32768/,
+  ],
+  [
+    'a discard',
+    { ...offloaded, discards: ['dsm nr 1 attr 0x4'] },
+    offload,
+    /was told to discard: dsm nr 1 attr 0x4/,
+  ],
   ['a command above MSRC', changed({ ranges: 5 }), offload, /ranges in a Copy command of small: 5, above 4/],
   ['another disk', changed({ disk: 'nocopy' }), offload, /nocopy, which does not take any/],
   ['a command that did not end', changed({ ranges: 2 }), offload, /have done 2 of their 4 ranges/],
@@ -89,9 +104,26 @@ test('writing back is allowed where the cache was dirty, and nowhere else', () =
   expect(() => judgeMoves(activity, [offload], limits, [{ ...dirty, bytes: 4 * KiB }])).toThrow(/too much/)
 })
 
+test('a fallback onto a dirty cache must still be written, writing back or not', () => {
+  const dirty = { disk: 'small', ...range(64 * KiB, 16 * KiB) }
+  expect(() => judgeMoves(overLink, [fallback], limits, [dirty])).not.toThrow()
+  const both = { ...overLink, writes: [...overLink.writes, ...overLink.writes] }
+  expect(() => judgeMoves(both, [fallback], limits, [dirty])).not.toThrow()
+  expect(() => judgeMoves({ ...overLink, writes: [] }, [fallback], limits, [dirty])).toThrow(
+    /written over the link of small: 65536\+16384 is missing/,
+  )
+})
+
+test('commands in flight at once are within the limits when no choice of their ranges is above', () => {
+  const inFlight = changed({})
+  for (const copy of inFlight.copies) copy.bytes = undefined
+  expect(() => judgeMoves(inFlight, [offload], limits)).not.toThrow()
+})
+
 test('untouched refuses a write without a range, such as UNMAP', () => {
   const unmap = { disk: 'scsi0', ...range(0, 0), carriesData: false }
   expect(() => judgeUntouched({ ...idle, writes: [unmap] })).toThrow(/was written to: scsi0/)
+  expect(() => judgeUntouched({ ...idle, discards: ['dsm nr 1 attr 0x4'] })).toThrow(/told to discard/)
   expect(() => judgeUntouched(offloaded)).toThrow(/saw 2 Copy commands/)
   expect(() => judgeUntouched(undefined)).toThrow(/no trace/)
 })
