@@ -29,8 +29,9 @@ export async function bundledCommandLine() {
     await bundle(temporary)
     try {
       renameSync(temporary, directory)
-    } catch {
+    } catch (error) {
       // Another copylab was quicker; its files are the same.
+      if (error.code !== 'ENOTEMPTY' && error.code !== 'EEXIST') throw error
       rmSync(temporary, { recursive: true, force: true })
     }
   }
@@ -94,6 +95,11 @@ function removeOld() {
   if (!existsSync(store)) return
   for (const name of readdirSync(store)) {
     const path = join(store, name)
-    if (Date.now() - statSync(path).mtimeMs > keepMs) rmSync(path, { recursive: true, force: true })
+    try {
+      if (Date.now() - statSync(path).mtimeMs > keepMs) rmSync(path, { recursive: true, force: true })
+    } catch (error) {
+      // Another copylab is removing it, too.
+      if (error.code !== 'ENOENT' && error.code !== 'ENOTEMPTY') throw error
+    }
   }
 }

@@ -31,6 +31,16 @@ function fail(message) {
   process.exit(infraStatus)
 }
 
+/** Set-up fails on disks, permissions and damaged files: no stack, but what it was and what to do. */
+async function attempt(work) {
+  try {
+    return await work()
+  } catch (error) {
+    const place = `a cache that you can write to (XDG_CACHE_HOME) and the files of ${root} as they were checked out`
+    fail(`cannot set up: ${error.message}\n  remedy:  it takes ${place}`)
+  }
+}
+
 function setUp() {
   const key = stateKey()
   if (isReady(key)) return
@@ -72,14 +82,17 @@ function takeLock() {
   const directory = join(base, 'copylab', 'locks')
   mkdirSync(directory, { recursive: true, mode: 0o700 })
   const name = createHash('sha256').update(root).digest('hex').slice(0, 12)
-  const lock = openSync(join(directory, `setup-${name}.lock`), 'a', 0o600)
+  const path = join(directory, `setup-${name}.lock`)
+  const lock = openSync(path, 'a', 0o600)
   const flock = (...options) =>
     spawnSync('flock', [...options, '--exclusive', '3'], { stdio: ['ignore', 'inherit', 'inherit', lock] })
       .status
-  if (flock('--nonblock') !== 0) {
+  let status = flock('--nonblock')
+  if (status === 1) {
     say('waiting for another copylab that is setting up')
-    flock()
+    status = flock()
   }
+  if (status !== 0) fail(`cannot lock ${path}: flock(1) ended with status ${status}`)
   return lock
 }
 
@@ -91,11 +104,18 @@ function installPackages() {
     return true
   }
   if (missing.length === 0) return true
-  const install = ['apt-get', 'install', '--yes', '--no-install-recommends', ...missing]
   const isRoot = process.getuid() === 0
-  if (!isRoot && spawnSync('sudo', ['-n', 'true'], { stdio: 'ignore' }).status !== 0) {
+  const install = ['apt-get', 'install', '--yes', '--no-install-recommends', ...missing]
+  const sudo = isRoot ? undefined : spawnSync('sudo', ['-n', 'true'], { stdio: 'ignore' })
+  const hasSudo = sudo !== undefined && !sudo.error
+  // What people are told has to work on a machine that has never read its package lists.
+  const byHand = [['apt-get', 'update'], install]
+    .map((step) => [...(hasSudo ? ['sudo'] : []), ...step].join(' '))
+    .join(' && ')
+  const asRoot = isRoot || hasSudo ? '' : ' as root'
+  if (sudo && sudo.status !== 0) {
     fail(
-      `Debian packages are missing, and installing them takes root. Run this, then try again:\n\n  sudo ${install.join(' ')}\n`,
+      `Debian packages are missing, and installing them takes root. Run this${asRoot}, then try again:\n\n  ${byHand}\n`,
     )
   }
   const apt = (verb, ...rest) => {
@@ -109,8 +129,8 @@ function installPackages() {
       verb,
       ...rest,
     ]
-    const asRoot = isRoot ? [] : ['sudo', '-n']
-    const [program, ...argv] = [...asRoot, 'env', 'DEBIAN_FRONTEND=noninteractive', 'LC_ALL=C', ...words]
+    const prefix = isRoot ? [] : ['sudo', '-n']
+    const [program, ...argv] = [...prefix, 'env', 'DEBIAN_FRONTEND=noninteractive', 'LC_ALL=C', ...words]
     return spawnSync(program, argv, {
       stdio: ['ignore', 'pipe', 'pipe'],
       encoding: 'utf8',
@@ -128,9 +148,7 @@ function installPackages() {
   const left = missingPackages() ?? []
   if (result.status !== 0 || left.length > 0) {
     const words = `${result.stdout ?? ''}${result.stderr ?? ''}`.trim().split('\n').slice(-15).join('\n  ')
-    fail(
-      `cannot install ${left.join(' ')}:\n  ${words}\nRun this to see why: ${isRoot ? '' : 'sudo '}${install.join(' ')}`,
-    )
+    fail(`cannot install ${left.join(' ')}:\n  ${words}\nRun this${asRoot} to see why: ${byHand}`)
   }
   return true
 }
@@ -160,9 +178,10 @@ function installModules() {
   if (modulesMatch()) return
   say('installing Node.js modules: npm ci')
   const npm = process.env.npm_execpath ? [process.execPath, process.env.npm_execpath] : ['npm']
-  const [program, ...argv] = [...npm, 'ci', '--no-audit', '--no-fund', '--loglevel=error']
+  const [program, ...argv] = [...npm, 'ci', '--include=dev', '--no-audit', '--no-fund', '--loglevel=error']
   const { status, error } = spawnSync(program, argv, { cwd: root, stdio: ['ignore', 2, 2] })
-  if (status !== 0) fail(`npm ci failed${error ? `: ${error.message}` : ''}. Run it in ${root} to see why`)
+  if (status !== 0)
+    fail(`npm ci failed${error ? `: ${error.message}` : ''}. Run npm ci --include=dev in ${root} to see why`)
 }
 
 /** npm writes what it installed to node_modules/.package-lock.json, in the format of package-lock.json. */
@@ -182,8 +201,9 @@ function modulesMatch() {
   )
 }
 
-if (Number(process.versions.node.split('.')[0]) < 20) {
-  fail(`Node.js ${process.version} is too old; copylab needs 20 or newer`)
+const [major, minor] = process.versions.node.split('.').map(Number)
+if (major < 20 || (major === 20 && minor < 19)) {
+  fail(`Node.js ${process.version} is too old; copylab needs 20.19 or newer`)
 }
 if (wantsHelp) {
   // Asking for help installs nothing; before the first set-up there is only this.
@@ -195,9 +215,9 @@ if (wantsHelp) {
     process.exit(0)
   }
 } else {
-  setUp()
+  await attempt(setUp)
 }
 // Stacks name the TypeScript lines.
 process.setSourceMapsEnabled(true)
 const { bundledCommandLine } = await import('./bundle.mjs')
-await import(await bundledCommandLine())
+await import(await attempt(bundledCommandLine))

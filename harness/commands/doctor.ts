@@ -5,6 +5,7 @@ import { availableParallelism, totalmem } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { chooseAccelerator, qemuVersion } from '../../qemu/accel.ts'
+import { findProgram } from '../../qemu/cc.ts'
 import { cacheDirectory } from '../cache/directory.ts'
 import { type Config, loadConfig } from '../config/load.ts'
 import { describeFailure, Failure } from '../failure.ts'
@@ -80,12 +81,18 @@ async function packages(kind: 'required' | 'useful'): Promise<Finding> {
   )
   const missing = states.filter(({ there }) => !there).map(({ name }) => name)
   if (missing.length === 0) return { subject, text: Object.keys(wanted).join(' '), works: true }
-  const command = `apt-get install --no-install-recommends ${missing.join(' ')}`
+  const isRoot = process.getuid?.() === 0
+  const hasSudo = !isRoot && (await findProgram('sudo')) !== undefined
+  // The lists may never have been read, as in an image for containers.
+  const command = ['apt-get update', `apt-get install --no-install-recommends ${missing.join(' ')}`]
+    .map((step) => (hasSudo ? `sudo ${step}` : step))
+    .join(' && ')
+  const how = isRoot || hasSudo ? '' : ', as root'
   const text = [
     kind === 'required'
-      ? 'copylab run installs them as root or through sudo -n; by hand:'
-      : 'not there, for copylab shell:',
-    `  ${process.getuid?.() === 0 ? '' : 'sudo '}${command}`,
+      ? `copylab run installs them as root or through sudo -n; by hand${how}:`
+      : `not there, for copylab shell; to install them${how}:`,
+    `  ${command}`,
     ...missing.map((name) => `  ${name}: ${wanted[name]}`),
   ]
   return { subject, text: text.join('\n'), works: kind === 'useful' }

@@ -1,4 +1,4 @@
-import { chmod, copyFile, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { chmod, copyFile, mkdir, mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { execa } from 'execa'
@@ -76,7 +76,7 @@ afterEach(() => rm(directory, { recursive: true }))
 const install = expect.stringMatching(
   /^apt-get .*DPkg::Lock::Timeout.* install --yes --no-install-recommends flex$/,
 )
-const npmCi = expect.stringMatching(/^npm ci /)
+const npmCi = expect.stringMatching(/^npm ci --include=dev /)
 
 test('the first run installs what is missing and says so; the second starts nothing', async () => {
   const first = await copylab(['run'], asRoot)
@@ -126,8 +126,50 @@ test("what cannot be installed is said with apt's words, and ends with status 3"
 test('a user without sudo is shown the command, and nothing is installed', async () => {
   const { exitCode, stderr } = await copylab(['run'], asUser)
   expect(exitCode).toBe(3)
-  expect(stderr).toContain('\n  sudo apt-get install --yes --no-install-recommends flex\n')
+  const words = 'sudo apt-get update && sudo apt-get install --yes --no-install-recommends flex'
+  expect(stderr).toContain(`Run this, then try again:\n\n  ${words}\n`)
   expect(await calls()).toEqual(['sudo -n true'])
+})
+
+test('where there is no sudo, the command is one for root', async () => {
+  await rm(join(directory, 'bin/sudo'))
+  // Only what the set-up starts, so that no sudo of this machine is found.
+  await symlink('/usr/bin/flock', join(directory, 'bin/flock'))
+  for (const name of ['sh', 'env']) await symlink(`/bin/${name}`, join(directory, 'bin', name))
+  const { exitCode, stderr } = await copylab(['run'], { ...asUser, PATH: join(directory, 'bin') })
+  expect(exitCode).toBe(3)
+  const words = 'apt-get update && apt-get install --yes --no-install-recommends flex'
+  expect(stderr).toContain(`Run this as root, then try again:\n\n  ${words}\n`)
+})
+
+test.each([
+  ['a cache that is a file', () => writeFile(join(directory, '.cache'), ''), 'ENOTDIR'],
+  ['a lock file that is gone', () => rm(join(directory, 'package-lock.json')), 'package-lock.json'],
+  ['a flock that fails', () => fakeProgram('flock', 'exit 66'), 'flock(1) ended with status 66'],
+  [
+    'a bundle that cannot be made',
+    () => {
+      const broken = 'export const bundledCommandLine = async () => { throw new Error("esbuild broke") }'
+      return writeFile(join(directory, 'harness/bundle.mjs'), broken)
+    },
+    'esbuild broke',
+  ],
+])('%s is said plainly, with status 3', async (_what, spoil, words) => {
+  await spoil()
+  const { exitCode, stderr } = await copylab(['run'], asRoot)
+  expect(exitCode).toBe(3)
+  expect(stderr).toContain(words)
+  expect(stderr).not.toMatch(/^ +at /m)
+})
+
+test.each(['18.20.4', '20.18.3'])('Node.js %s is refused', async (version) => {
+  const code = `Object.defineProperty(process.versions,'node',{value:'${version}'})`
+  const environment = { NODE_OPTIONS: `--import data:text/javascript,${code}` }
+  const { exitCode, stderr } = await copylab(['run'], environment)
+  expect({ exitCode, stderr }).toMatchObject({
+    exitCode: 3,
+    stderr: expect.stringContaining('20.19 or newer'),
+  })
 })
 
 test('a user with sudo installs by it', async () => {
