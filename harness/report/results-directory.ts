@@ -69,11 +69,14 @@ function localDate(date: Date): string {
 
 function fullText({ kernel, series, machine }: CellFacts, outcome: CaseOutcome): string {
   const { id, description, command, record, details } = outcome
-  const copies = record.copies.flatMap((copy, index) => [
-    `copy ${index + 1}: ${copy.bytes} bytes, ${copy.from.target}+${copy.from.offset} to ${copy.to.target}+${copy.to.offset} (${copy.path})`,
-    `  guest: ${inWords(copy.guest)}`,
-    `  devices: ${inWords(copy.device)}`,
-    `  borne out by: ${inWords(copy.witnesses)}`,
+  const copies = record.copies.flatMap(({ requests, traced, device, witnesses }, index) => [
+    ...requests.flatMap(({ path, from, to, bytes, ...result }) => [
+      `copy ${index + 1}: ${bytes} bytes, ${from.target}+${from.offset} to ${to.target}+${to.offset} (${path})`,
+      `  guest: ${inWords(result)}`,
+    ]),
+    `  traced: ${traced ? inWords(traced) : 'nothing is known'}`,
+    `  devices: ${device ? inWords(device) : 'nothing is known'}`,
+    `  borne out by: ${inWords(witnesses)}`,
   ])
   const hosts = record.host.map(({ disk, sha256, changed }) => {
     const ranges = changed.map(({ offset, bytes }) => `${offset}+${bytes}`)

@@ -6,7 +6,7 @@ import { type CaseOutcome, type CellFacts, count, exitStatus, type RunReporter }
 import { copyEvidenceSchema, hostEvidenceSchema } from '../run/record.ts'
 
 /** Grows when a reader of the last version could misread a file; new keys alone do not count. */
-export const summaryVersion = 1
+export const summaryVersion = 2
 
 const totals = z.object({ passed: z.int(), failed: z.int(), skipped: z.int(), infra: z.int() })
 
@@ -26,7 +26,7 @@ const caseSummary = z.object({
   guestMs: z.number(),
   /** Which of the cell's boots it ran on, from 1; 0: none. */
   boot: z.int(),
-  /** The copies it made, and what guest and devices said of them. Bytes throughout. */
+  /** The calls it made, each of one copy or of several at once, and what guest and devices said of them. Bytes throughout. */
   copies: z.array(copyEvidenceSchema),
   /** The backing files that the host read. */
   host: z.array(hostEvidenceSchema),

@@ -4,31 +4,39 @@ import type { Profile } from '../series/profile.ts'
 
 const range = z.strictObject({ offset: z.int(), bytes: z.int() })
 
-/** One copy that a case made, with what each witness said of it. Bytes throughout. */
-export const copyEvidenceSchema = z.strictObject({
-  /** The kind of path, a key of the profile's `offloads`. */
+/** One copy of a call, and what the guest's kernel said of it. Bytes throughout. */
+const requestSchema = z.strictObject({
+  /** The kind of path: a key of the profile's `offloads`, or `never`. */
   path: z.string(),
   from: z.strictObject({ target: z.string(), offset: z.number() }),
   to: z.strictObject({ target: z.string(), offset: z.number() }),
   bytes: z.number(),
-  guest: z.strictObject({
-    /** Name of the errno, or `0`. */
-    error: z.string(),
-    /** As the kernel wrote them; a string because a kernel that forgot to leaves 2^64-1. */
-    copied: z.string(),
-    offloaded: z.string(),
-    /** Bytes according to the tracepoints; null when the series has none. */
-    tracedOffloaded: z.number().nullable(),
-    tracedFallback: z.number().nullable(),
-  }),
-  device: z.strictObject({
-    copyCommands: z.int(),
-    copiedBytes: z.int(),
-    /** Over the link from and to the devices while the call ran. */
-    linkReadBytes: z.int(),
-    linkWrittenBytes: z.int(),
-    errors: z.array(z.string()),
-  }),
+  /** Name of the errno, or `0`. */
+  error: z.string(),
+  /** As the kernel wrote them; a string because a kernel that forgot to leaves 2^64-1. */
+  copied: z.string(),
+  offloaded: z.string(),
+})
+
+/**
+ * A copy that a case made, or several at once, with what the witnesses said. Tracepoints and devices tell of all the
+ * requests together, as nothing says which of them caused what. Bytes throughout.
+ */
+export const copyEvidenceSchema = z.strictObject({
+  requests: z.array(requestSchema),
+  /** Copied without an error according to the tracepoints; null when the series has none or the trace was not whole. */
+  traced: z.strictObject({ offloaded: z.int(), fallback: z.int() }).nullable(),
+  /** null: there was no trace of the devices. */
+  device: z
+    .strictObject({
+      copyCommands: z.int(),
+      copiedBytes: z.int(),
+      /** Over the link from and to the devices while the call ran. */
+      linkReadBytes: z.int(),
+      linkWrittenBytes: z.int(),
+      errors: z.array(z.string()),
+    })
+    .nullable(),
   /** Which witnesses were heard and agreed. */
   witnesses: z.strictObject({ guest: z.boolean(), device: z.boolean(), host: z.boolean() }),
 })

@@ -1,5 +1,7 @@
 // Each witness, fed what is not so, must refuse; a witness that cannot fail proves nothing.
-import { open } from 'node:fs/promises'
+import { mkdtemp, open, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { expect } from 'vitest'
 import type { CaseTools } from '../fixtures/case.ts'
 import { kernelCase } from '../fixtures/case.ts'
@@ -51,6 +53,20 @@ kernelCase(
     expect(() => proof.guest({ ...call, traced: [] }).moved()).toThrow(/guest: .* traced 0 bytes, not 65536/)
     const elsewhere = traced.map((copy) => ({ ...copy, destination: { ...copy.destination, sector: 0 } }))
     expect(() => proof.guest({ ...call, traced: elsewhere }).moved()).toThrow(/guest: .* is missing/)
+
+    const results = [{ error: 'EIO', copied: '0', offloaded: '0' }]
+    const refused = { ...call, results, traced: [], witnesses: { guest: false, device: false, host: false } }
+    expect(() => proof.guest({ ...refused, traced: undefined }).refused('EIO')).toThrow(
+      /guest: its tracepoints are missing/,
+    )
+    expect(() => proof.guest({ ...refused, traced }).refused('EIO')).toThrow(
+      /guest: .* traced as copied by a call that was refused/,
+    )
+    const wrongReads = ['check bytes=512 differing=1 first=0']
+    expect(() => proof.guest({ ...refused, wrongReads }).refused('EIO')).toThrow(/guest: check .* first=0/)
+    expect(refused.witnesses.guest).toBe(false)
+    proof.guest(refused).refused('EIO')
+    expect(refused.witnesses.guest).toBe(true)
     expect(call.witnesses.guest).toBe(false)
 
     proof.guest(call).fellBack()
@@ -206,4 +222,57 @@ kernelCase('control/008', 'a case that leaves a witness out fails', {}, async (t
   // The source is a disk of its own, and nobody has looked at it yet.
   await expect(session.requireEvidence()).rejects.toThrow(/copy 1 was not borne out by host/)
   await proof.host(from).unchanged()
+})
+
+kernelCase(
+  'control/009',
+  'the devices refuse a trace that is there and does not work',
+  {},
+  async ({ disk, copy, proof }) => {
+    const ns = await disk('large')
+    const request = { path: 'never' as const, from: ns.at(0), to: ns.at(MiB(8)), bytes: 0 }
+    const directory = await mkdtemp(join(tmpdir(), 'copylab-control-'))
+    try {
+      const traceLog = join(directory, 'qemu-trace.log')
+      await writeFile(traceLog, '')
+      const blind = await copy(request, { traceLog })
+      expect(() => proof.device(blind).untouched()).toThrow(/device: there is no trace/)
+      expect(blind.witnesses.device).toBe(false)
+
+      // The same once more, with eyes open, speaks for both.
+      const call = await copy(request)
+      proof.guest(blind).refused('EINVAL')
+      proof.guest(call).refused('EINVAL')
+      proof.device(call).untouched()
+      blind.activity = call.activity
+      proof.device(blind).untouched()
+    } finally {
+      await rm(directory, { recursive: true })
+    }
+    await proof.host(ns).unchanged()
+  },
+)
+
+kernelCase('control/010', 'the host refuses a byte that changes after it has looked', {}, async (tools) => {
+  const { proof, session } = tools
+  const { from, to, data, call } = await fallback(tools)
+  proof.guest(call).fellBack()
+  proof.device(call).fellBack()
+  await proof.host(to).changedOnly(MiB(1), data)
+  await proof.host(from).unchanged()
+  await session.requireEvidence()
+
+  const file = await open(to.path, 'r+')
+  try {
+    const byte = Buffer.alloc(1)
+    await file.read(byte, 0, 1, 0)
+    await file.write(Buffer.of((byte[0] ?? 0) ^ 1), 0, 1, 0)
+    await expect(session.requireEvidence()).rejects.toThrow(
+      /host: after the last look, scsi0: 1 bytes are wrong, the first at 0/,
+    )
+    // As it was: written to since, and right.
+    await file.write(byte, 0, 1, 0)
+  } finally {
+    await file.close()
+  }
 })

@@ -153,7 +153,7 @@ kernelCase(
 kernelCase(
   'nvme/010',
   'no fallback changes nothing where the device can copy',
-  {},
+  { offloads: 'nvme-same-namespace' },
   async ({ disk, copy, pattern, proof }) => {
     const ns = await disk('large')
     const data = pattern(MiB(1))

@@ -36,11 +36,15 @@ function outcome(change: Partial<CaseOutcome> = {}): CaseOutcome {
     record: {
       copies: [
         {
-          path: 'nvme-same-namespace',
-          from: { target: 'small', offset: 0 },
-          to: { target: 'small', offset: 8192 },
-          bytes: 512,
-          guest: { error: '0', copied: '512', offloaded: '512', tracedOffloaded: 512, tracedFallback: 0 },
+          requests: [
+            {
+              path: 'nvme-same-namespace',
+              from: { target: 'small', offset: 0 },
+              to: { target: 'small', offset: 8192 },
+              ...{ bytes: 512, error: '0', copied: '512', offloaded: '512' },
+            },
+          ],
+          traced: { offloaded: 512, fallback: 0 },
           device: { copyCommands: 1, copiedBytes: 512, linkReadBytes: 0, linkWrittenBytes: 0, errors: [] },
           witnesses: { guest: true, device: true, host: true },
         },
@@ -139,6 +143,23 @@ test('results: key TAB value as blktests has them, with .full beside', () => {
   expect(full).toContain('again: copylab run nvme/003')
   expect(full).toContain("by hand: qemu -append 'a b'")
   expect(full).toContain('host: small has sha256 00, to be changed at 8192+512')
+})
+
+test('results: copies made at once are told apart, and what nobody saw is no number', () => {
+  const one = outcome()
+  const [call] = one.record.copies
+  if (!call) throw new Error('an outcome without a copy')
+  one.record.copies = [
+    { ...call, requests: [...call.requests, ...call.requests], traced: null, device: null },
+  ]
+  resultsDirectory(directory).onCaseEnd?.(facts, one)
+  const path = resultPath(directory, '6.12-mine', 'nvme/003')
+  expect(readResult(path)).toContainEqual(['copied', '1024'])
+  const full = readFileSync(`${path}.full`, 'utf8')
+  expect(full.match(/^copy 1: 512 bytes, small\+0 to small\+8192/gm)).toHaveLength(2)
+  expect(full).toContain(
+    '  traced: nothing is known\n  devices: nothing is known\n  borne out by: guest true',
+  )
 })
 
 test('results: a failure leaves .out.bad and .dmesg, a later pass takes them away', () => {
