@@ -11,6 +11,9 @@ type Start = (run: (context: CommandContext) => Promise<number>) => Promise<void
 const statuses =
   '\nExit status: 0 all passed, 1 a case failed, 2 usage or configuration, 3 infrastructure, 130 or 143 interrupted.\n'
 
+const machineOptions: (keyof Overrides)[] = ['tree', 'series', 'kconfig', 'qemu', 'accel', 'memory']
+const overrides: (keyof Overrides)[] = [...machineOptions, 'results']
+
 /** The command line. Commands are imported when they are asked for, so that each starts with what it needs only. */
 function commandLine(start: Start): Command {
   const { version } = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8'))
@@ -22,7 +25,7 @@ function commandLine(start: Start): Command {
     .enablePositionalOptions()
     .addHelpText('after', statuses)
 
-  addConfigOptions(program.command('run'), ['tree', 'series', 'kconfig', 'qemu', 'accel', 'results'])
+  addConfigOptions(program.command('run'), overrides)
     .description('run cases on the kernel, building it first if need be')
     .argument('[case...]', 'cases or groups, such as nvme/003 or dm; all of them when none is named')
     .option('--dry-run', 'print what would be built, booted and run')
@@ -37,7 +40,7 @@ function commandLine(start: Start): Command {
       }),
     )
 
-  addConfigOptions(program.command('test'), ['tree', 'series', 'kconfig', 'qemu', 'accel', 'results'])
+  addConfigOptions(program.command('test'), overrides)
     .description("run the harness's unit tests, then all cases")
     .addHelpText('after', examples('copylab test', 'copylab test --accel tcg'))
     .action((options: Overrides) =>
@@ -76,7 +79,7 @@ function commandLine(start: Start): Command {
       }),
     )
 
-  addConfigOptions(program.command('shell'), ['tree', 'series', 'kconfig', 'qemu', 'accel'])
+  addConfigOptions(program.command('shell'), machineOptions)
     .description('boot the default topology and get a prompt, or run one command and take its exit status')
     .argument('[command...]', 'what to run in the guest, after --')
     .option('--put <file...>', 'copy files of this machine into the guest')
@@ -96,7 +99,7 @@ function commandLine(start: Start): Command {
       }),
     )
 
-  addConfigOptions(program.command('bench'), ['tree', 'series', 'kconfig', 'qemu', 'accel', 'results'])
+  addConfigOptions(program.command('bench'), overrides)
     .description('measure offload against fallback, and copylab itself; no time makes it fail')
     .option('--rounds <number>', 'how often everything is measured, in turn (default: 5, and 1 with --cold)')
     .option('--cold', 'measure a build from an empty cache against make alone, which takes long')
@@ -159,6 +162,17 @@ async function main(argv: string[]): Promise<void> {
   setTimeout(() => process.exit(), 2000).unref()
 }
 
+const makeRoom = 'make room there, or set XDG_CACHE_HOME, TMPDIR or --results to a larger disk'
+const makeWritable = 'make it writable, or set XDG_CACHE_HOME, TMPDIR or --results to another place'
+
+/** What a file system may say to anybody who writes, wherever that is; it is no bug. */
+const diskRemedies: Record<string, string> = {
+  ENOSPC: makeRoom,
+  EDQUOT: makeRoom,
+  EACCES: makeWritable,
+  EROFS: makeWritable,
+}
+
 /** Says what went wrong and returns the exit status for it. */
 function statusOf(error: unknown): number {
   // commander has printed its own message, or the help that was asked for.
@@ -166,6 +180,12 @@ function statusOf(error: unknown): number {
   if (error instanceof Failure) {
     process.stderr.write(`copylab: ${describeFailure(error)}\n`)
     return error.kind === 'usage' ? 2 : 3
+  }
+  const { code, message } = error as NodeJS.ErrnoException
+  const remedy = code && diskRemedies[code]
+  if (remedy) {
+    process.stderr.write(`copylab: ${message}\n  remedy:  ${remedy}\n`)
+    return 3
   }
   process.stderr.write(`copylab: this is a bug in copylab\n${(error as Error)?.stack ?? error}\n`)
   return 3

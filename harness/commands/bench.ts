@@ -92,11 +92,11 @@ interface Common {
 }
 
 /** @returns the number of rounds */
-function checkOptions({ rounds, cold, qemu, accel }: BenchOptions): number {
+function checkOptions({ rounds, cold, qemu, accel, memory }: BenchOptions): number {
   if (rounds !== undefined && !/^[1-9]\d?$/.test(rounds))
     throw new Failure('usage', `--rounds: expected a number from 1 to 99, not ${JSON.stringify(rounds)}`)
-  if (cold && (qemu !== undefined || accel !== undefined))
-    throw new Failure('usage', '--cold measures a build, which neither --qemu nor --accel has a part in')
+  if (cold && [qemu, accel, memory].some((value) => value !== undefined))
+    throw new Failure('usage', '--cold measures a build, which --qemu, --accel and --memory have no part in')
   return Number(rounds ?? (cold ? 1 : 5))
 }
 
@@ -202,8 +202,8 @@ async function benchCold({ config, options, cwd, rounds, lock, signal, emit }: C
 }
 
 /** The options that say what is measured, for another copylab in the same directory. */
-function configWords({ tree, series, kconfig, qemu, accel }: Overrides): string[] {
-  const given = Object.entries({ tree, series, kconfig: kconfig?.join(','), qemu, accel })
+function configWords({ tree, series, kconfig, qemu, accel, memory }: Overrides): string[] {
+  const given = Object.entries({ tree, series, kconfig: kconfig?.join(','), qemu, accel, memory })
   return given.flatMap(([name, value]) => (value === undefined ? [] : [`--${name}`, value]))
 }
 

@@ -1,5 +1,5 @@
 import { existsSync, readFileSync } from 'node:fs'
-import { access, constants, copyFile, mkdir, readdir } from 'node:fs/promises'
+import { access, constants, copyFile, mkdir, readdir, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { loadConfig, type Overrides, projectRoot } from '../config/load.ts'
 import { Failure } from '../failure.ts'
@@ -102,6 +102,7 @@ async function runCell(
   try {
     const provided = await provideCell(cell, { tools: [], signal, emit: progress.emit })
     progress.emit({ type: 'note', message: titleOf(provided.facts) })
+    await removeConsoles(join(results, cell.name))
     return await withPrivateDirectory(async (directory) => {
       const guests = await hostGuests({
         directory,
@@ -144,6 +145,13 @@ function titleOf({ cell, kernel, series, machine }: CellFacts): string {
   return `${cell.name}: ${kernel.release} ${patches}, QEMU ${machine.qemuVersion}, ${machine.accel}`
 }
 
+/** Those of an earlier run, which may have had more boots. */
+async function removeConsoles(directory: string): Promise<void> {
+  const names = await readdir(directory).catch(() => [])
+  const old = names.filter((name) => /^boot-\d+\.console$/.test(name))
+  await Promise.all(old.map((name) => rm(join(directory, name), { force: true })))
+}
+
 /** The console of every boot, as `boot-1.console` and so on: also of a boot that came to nothing. */
 async function keepConsoles(from: string, to: string): Promise<void> {
   const boots = (await readdir(from)).filter((name) => name.startsWith('boot-'))
@@ -159,8 +167,8 @@ async function keepConsoles(from: string, to: string): Promise<void> {
   }
 }
 
-function commandFor(id: string, { tree, series, kconfig, qemu, accel }: RunOptions): string {
-  const given = Object.entries({ tree, series, kconfig: kconfig?.join(','), qemu, accel })
+function commandFor(id: string, { tree, series, kconfig, qemu, accel, memory }: RunOptions): string {
+  const given = Object.entries({ tree, series, kconfig: kconfig?.join(','), qemu, accel, memory })
   const words = given.flatMap(([name, value]) => (value === undefined ? [] : [`--${name}`, value]))
   return ['copylab', 'run', id, ...words].join(' ')
 }

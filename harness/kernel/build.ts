@@ -35,7 +35,7 @@ export interface Built {
  * vmlinux starts at once, by its PVH note. With KASAN it cannot: the PVH entry calls memcmp() (in hypervisor_cpuid_base(),
  * arch/x86/include/asm/cpuid.h) before there is shadow memory. Such a kernel is started by its bzImage.
  */
-function imageOf(config: string): { target: string; file: string } {
+export function imageOf(config: string): { target: string; file: string } {
   return /^CONFIG_KASAN=y$/m.test(config)
     ? { target: 'bzImage', file: 'arch/x86/boot/bzImage' }
     : { target: 'vmlinux', file: 'vmlinux' }

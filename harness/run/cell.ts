@@ -16,6 +16,7 @@ import { loadSeries, type Series } from '../series/load.ts'
 import { provideTree } from '../tree/provide.ts'
 import type { CellFacts } from './outcome.ts'
 import type { Cell } from './plan.ts'
+import { together } from './together.ts'
 
 export interface CellOptions {
   /** Programs of the host to put into the guest's root, those of them that it has. */
@@ -42,8 +43,8 @@ export async function provideCell(
 ): Promise<ProvidedCell> {
   const cache = cacheDirectory()
   const { qemu, accel, cpus, memory } = cell.machine
-  const provideMachine = async (): Promise<Machine> => {
-    const [version, accelerator] = await Promise.all([
+  const provideMachine = async (signal: AbortSignal): Promise<Machine> => {
+    const [version, accelerator] = await together(signal, (signal) => [
       qemuVersion({ qemu, stateDir: cache }),
       chooseAccelerator({ wanted: accel, qemu, stateDir: cache, signal, emit }),
     ])
@@ -59,18 +60,18 @@ export async function provideCell(
     )
     return provideInitrd({ cacheDir, tools: [...tools], files: [...own, ...files] })
   }
-  const provideSource = async () => {
-    const [tree, series] = await Promise.all([
+  const provideSource = async (signal: AbortSignal) => {
+    const [tree, series] = await together(signal, (signal) => [
       provideTree(cell.tree, { cache, signal, emit }),
       cell.series === null ? null : loadSeries(cell.series, cell.tree.label),
     ])
     const kernel = await provideKernel({ tree, series, fragments: cell.kconfig, cache, signal, emit })
     return { tree, series, kernel }
   }
-  const [machine, root, { tree, series, kernel }] = await Promise.all([
-    provideMachine(),
+  const [machine, root, { tree, series, kernel }] = await together(signal, (signal) => [
+    provideMachine(signal),
     provideRoot(),
-    provideSource(),
+    provideSource(signal),
   ])
   return {
     facts: {

@@ -40,12 +40,28 @@ test.each([
   [['frobnicate'], "unknown command 'frobnicate'"],
   [['run', '--sereis', 'none'], 'Did you mean --series?'],
   [['build', '--accel', 'tcg'], "unknown option '--accel'"],
+  [['run', '--memory', '1'], 'copylab: --memory: '],
   [['run', '--accel', 'hvf'], 'Allowed choices are auto, kvm, tcg'],
   [['build', '--tree', '5.0'], 'copylab: --tree: there is no tree "5.0"; expected one of: 6.12'],
 ])('%j is a usage error', async (args, words) => {
   const { exitCode, stderr, stdout } = await copylab(...args)
   expect(stderr).toContain(words)
   expect({ exitCode, stdout }).toEqual({ exitCode: 2, stdout: '' })
+})
+
+test('a file system that refuses is no bug: a plain message, a remedy, status 3', async () => {
+  const program = `const fs = await import('node:fs/promises')
+    const error = Object.assign(new Error('ENOSPC: no space left on device, write'), { code: 'ENOSPC' })
+    const { readFile } = fs.default
+    fs.default.readFile = (path, ...rest) =>
+      String(path).endsWith('.test.ts') ? Promise.reject(error) : readFile(path, ...rest)
+    ;(await import('node:module')).syncBuiltinESMExports()`
+  const preload = join(directory, 'full.mjs')
+  await writeFile(preload, program)
+  vi.stubEnv('NODE_OPTIONS', `--import ${preload}`)
+  const { exitCode, stderr } = await copylab('list')
+  expect(exitCode).toBe(3)
+  expect(stderr).toMatch(/^copylab: ENOSPC: no space left on device, write\n {2}remedy: {2}make room[^\n]*$/)
 })
 
 test('a wrong configuration names file and line', async () => {
