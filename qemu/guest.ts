@@ -59,6 +59,12 @@ export interface ExecResult {
 /** Output beyond this kills the command, in bytes: it would be kept in memory. */
 const maxOutput = 256 * 1024 * 1024
 
+/** Files of sysfs and procfs are read at once; a guest that takes longer hangs, even when its agent still answers. */
+const readTimeoutMs = 60_000
+
+/** How long after its end QEMU's last words may take to arrive. */
+const lastWordsMs = 1000
+
 const SIGKILL = 9
 
 /**
@@ -129,6 +135,8 @@ export class Guest {
   readonly #qmp: QmpClient
   readonly #agent: AgentChannel
   readonly #watchdog: Watchdog
+  /** QEMU is gone and why is known. */
+  readonly #ended: Promise<void>
   #lost: GuestLost | undefined
   #ending: Promise<void> | undefined
   #lose: (error: GuestLost) => void = () => {}
@@ -163,10 +171,11 @@ export class Guest {
       processorTime: () => processorTime(process.pid),
       onHung: (why) => this.#giveUp('hung', `the guest hangs: ${why}`),
     })
-    process.exited.then((how) => this.#exited(how))
+    this.#ended = process.exited.then((how) => this.#exited(how))
     // When QEMU ends, its end of the channel closes too, and how it ended says more.
     this.#agent.closed.then(async (error) => {
       await Promise.race([process.exited, delay(1000, undefined, { ref: false })])
+      if (!process.running) await this.#ended
       this.#giveUp('agent', `the guest's agent is lost: ${error.message}`)
     })
   }
@@ -182,6 +191,11 @@ export class Guest {
 
   get alive(): boolean {
     return !this.#lost && !this.#ending && this.#process.running
+  }
+
+  /** Why the guest can no longer be used, when it was lost. */
+  get lost(): GuestLost | undefined {
+    return this.#lost
   }
 
   /** Runs a command in the guest and collects its output. Rejects with GuestLost when the guest does not survive it. */
@@ -245,7 +259,7 @@ export class Guest {
 
   /** Files in the guest that match the patterns, up to 4096 bytes of each. */
   async readFiles(patterns: readonly string[]): Promise<Map<string, Buffer>> {
-    const { stdout } = await this.exec(['/init', '--read', ...patterns])
+    const { stdout } = await this.exec(['/init', '--read', ...patterns], { timeoutMs: readTimeoutMs })
     const files = new Map<string, Buffer>()
     for (let at = 0; at < stdout.length; ) {
       const nul = stdout.indexOf(0, at)
@@ -281,14 +295,20 @@ export class Guest {
     this.#ending ??= this.#process.exited.then(() => {})
     this.#watchdog.stop()
     await this.#process.kill()
+    // Who called may remove the logs now.
+    await this.#ended
   }
 
   /** For `bootGuest`. */
   async waitForAgent(timeoutMs: number): Promise<void> {
-    const timer = setTimeout(
-      () => this.#giveUp('boot-timeout', `the guest's agent did not answer within ${timeoutMs} ms`),
-      timeoutMs,
-    )
+    const timer = setTimeout(() => {
+      const usedMs = processorTime(this.#process.pid) ?? 0
+      // What QEMU itself takes to start is less. A kernel that was let run and did not come up hangs.
+      const ran = usedMs > Math.min(2000, timeoutMs / 10)
+      const used = `QEMU ran for ${(usedMs / 1000).toFixed(1)} s of it`
+      const message = `the guest's agent did not answer within ${timeoutMs} ms; ${used}`
+      this.#giveUp(ran ? 'hung' : 'boot-timeout', message)
+    }, timeoutMs)
     try {
       this.release = await this.#orGone(this.#agent.hello)
     } finally {
@@ -340,23 +360,34 @@ export class Guest {
     return Promise.race([work.catch(() => this.#gone), this.#gone])
   }
 
-  #exited(how: string): void {
+  async #exited(how: string): Promise<void> {
+    if (this.#lost) return
+    // The monitor says why, and its words may be read after the process is gone.
+    if (!this.#ending) await Promise.race([this.#qmp.closed, delay(lastWordsMs, undefined, { ref: false })])
     const panic = this.console
       .tail(400)
       .split('\n')
       .find((line) => line.includes('Kernel panic'))
+    const reason = this.#shutdownReason
     if (panic) this.#giveUp('panic', `the guest's kernel panicked: ${panic.replace(/^\[.*?\] /, '')}`)
-    else {
+    else if (reason === 'guest-reset' || reason === 'guest-panic') {
+      const what = 'has reset the machine without a message, as a triple fault does'
+      this.#giveUp('panic', `the guest's kernel ${what} (${reason})`)
+    } else {
       const last = this.#qemuLog().trim().split('\n').at(-1)
-      // `guest-reset` without a panic is a triple fault or a reboot that nobody asked for.
-      const why = this.#shutdownReason ? `, ${this.#shutdownReason}` : ''
+      const why = reason ? `, ${reason}` : ''
       this.#giveUp('exited', `QEMU ended (${how}${why})${last ? `: ${last}` : ''}`)
     }
   }
 
   #giveUp(reason: GuestLost['reason'], message: string): void {
     if (this.#lost) return
-    const details = { consoleTail: this.console.tail(), command: quoted(this.argv), qemuLog: this.#qemuLog() }
+    const details = {
+      consoleTail: this.console.tail(),
+      splat: this.console.splat(),
+      command: quoted(this.argv),
+      qemuLog: this.#qemuLog(),
+    }
     this.#lost = new GuestLost(reason, this.#ending ? 'the guest was shut down' : message, details)
     this.#watchdog.stop()
     this.#lose(this.#lost)

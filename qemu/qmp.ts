@@ -15,14 +15,20 @@ interface Pending {
 export class QmpClient {
   /** Resolved after the greeting and the negotiation of capabilities; commands may be sent before. */
   readonly ready: Promise<void>
+  /** Resolved when the monitor has ended and all that it said was heard. */
+  readonly closed: Promise<void>
   readonly #stream: Duplex
   readonly #pending = new Map<number, Pending>()
   readonly #listeners: ((event: QmpEvent) => void)[] = []
   #nextId = 1
   #error: Error | undefined
+  #close: () => void = () => {}
 
   constructor(stream: Duplex) {
     this.#stream = stream
+    this.closed = new Promise((resolve) => {
+      this.#close = resolve
+    })
     const lines = createInterface({ input: stream, crlfDelay: Number.POSITIVE_INFINITY })
     lines.on('line', (line) => this.#receive(line))
     // readline passes the stream's error on.
@@ -79,5 +85,6 @@ export class QmpClient {
     this.#stream.destroy()
     for (const { reject } of this.#pending.values()) reject(error)
     this.#pending.clear()
+    this.#close()
   }
 }

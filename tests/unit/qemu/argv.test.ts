@@ -65,6 +65,14 @@ test('accelerator and kernel arguments follow the options', () => {
   expect(values(qemuArgv(options), '-accel')).toEqual(['tcg,thread=multi'])
 })
 
+test('the console has warnings, which are of level 4', () => {
+  const words = values(qemuArgv(options), '-append')[0]?.split(' ') ?? []
+  const level = words.find((word) => word.startsWith('loglevel='))?.split('=')[1]
+  expect(Number(level)).toBeGreaterThan(4)
+  // The later word counts.
+  expect(words.indexOf(`loglevel=${level}`)).toBeGreaterThan(words.indexOf('quiet'))
+})
+
 test('the same options give the same arguments', () => {
   expect(qemuArgv(options)).toEqual(qemuArgv(structuredClone(options)))
 })

@@ -83,6 +83,23 @@ test('an agent that never speaks is a boot timeout, and QEMU is ended', async ()
   expect(gone(Number(readFileSync(join(options.directory, 'console.log.pid'), 'utf8')))).toBe(true)
 })
 
+test('a guest that was let run and never speaks hangs', async () => {
+  const options = machine('echo "[ 1.0] WARNING: x" > "$console"; while :; do :; done')
+  await expect(bootGuest({ ...options, bootTimeoutMs: 1500 })).rejects.toMatchObject({
+    reason: 'hung',
+    splat: '[ 1.0] WARNING: x',
+  })
+})
+
+test('a reset without a message is the kernel’s, as the monitor says it with its last word', async () => {
+  const event = '{"event": "SHUTDOWN", "data": {"guest": true, "reason": "guest-reset"}}'
+  const lost = bootGuest(machine(`read -r negotiation <&3; echo '${event}' >&3; exit 0`))
+  await expect(lost).rejects.toMatchObject({
+    reason: 'panic',
+    message: expect.stringContaining('guest-reset'),
+  })
+})
+
 test('an abort during the boot rejects with its reason', async () => {
   const controller = new AbortController()
   const booting = bootGuest({ ...machine('exec sleep 30'), signal: controller.signal })
