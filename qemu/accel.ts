@@ -1,11 +1,11 @@
 import { createHash } from 'node:crypto'
-import { access, constants, mkdir, mkdtemp, readFile, rename, rm, stat, writeFile } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
+import { access, constants, mkdir, readFile, rename, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { execa } from 'execa'
 import type { Emit } from '../harness/events.ts'
 import { Failure } from '../harness/failure.ts'
 import { findProgram } from './cc.ts'
+import { withPrivateDirectory } from './private-directory.ts'
 import { probePassed, probeRom } from './probe-rom.ts'
 
 export interface AcceleratorOptions {
@@ -91,8 +91,7 @@ async function provenBefore(qemu: string, options: AcceleratorOptions): Promise<
 
 /** Runs the probe ROM under KVM. */
 async function prove(qemu: string, { deadlineMs = 2000, signal }: AcceleratorOptions): Promise<Proof> {
-  const directory = await mkdtemp(join(tmpdir(), 'copylab-kvm-'))
-  try {
+  return withPrivateDirectory('copylab-kvm-', async (directory) => {
     const rom = join(directory, 'probe.rom')
     await writeFile(rom, probeRom())
     const machine = ['-nodefaults', '-no-user-config', '-no-reboot', '-display', 'none', '-machine', 'q35']
@@ -127,9 +126,7 @@ async function prove(qemu: string, { deadlineMs = 2000, signal }: AcceleratorOpt
       works: false,
       reason: `a guest program failed (exit status ${exitCode})${said ? `: ${said}` : ''}`,
     }
-  } finally {
-    await rm(directory, { recursive: true, force: true })
-  }
+  })
 }
 
 /** What says that a binary is still the same one. */

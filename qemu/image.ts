@@ -9,7 +9,7 @@ import { type Entry, writeCpio } from './cpio.ts'
 
 export interface InitrdOptions {
   cacheDir: string
-  /** Where the image goes; default `cacheDir`. For an image with files that nobody will want again. */
+  /** Where the image, and what is known of `files`, goes; default `cacheDir`. For files that nobody will want again. */
   imageDir?: string
   /** Host programs wanted, by name or path. */
   tools: string[]
@@ -56,14 +56,15 @@ export async function provideInitrd(options: InitrdOptions): Promise<{ path: str
   const missing = found.flatMap(({ tool, host }) => (host ? [] : tool))
   const programs = found.flatMap(({ host }): Source[] => (host ? [{ host, guest: host, mode: 0o755 }] : []))
   const files = await Promise.all((options.files ?? []).map(givenFile))
-  const sources = [
+  const own = [
     { host: agent, guest: '/init', mode: 0o755 },
     { host: busybox, guest: '/bin/busybox', mode: 0o755 },
     ...programs,
-    ...files,
   ]
+  const sources = [...own, ...files]
 
-  const libraries = await librariesOf(sources, cacheDir)
+  const [ofPrograms, ofFiles] = await Promise.all([librariesOf(own, cacheDir), librariesOf(files, imageDir)])
+  const libraries = [...new Set([...ofPrograms, ...ofFiles])].sort()
   const all = [...sources, ...libraries.map((path) => ({ host: path, guest: path, mode: 0o755 }))]
   const path = join(imageDir, `initrd-${await keyOf(all)}.cpio`)
   if (await stat(path).catch(() => undefined)) return { path, missing }
@@ -108,9 +109,10 @@ async function givenFile({
  * Shared libraries of all programs, as ldd finds them. It takes 10 ms a program, so the answer is kept under the
  * programs' key together with the linker's cache, which changes whenever a library moves.
  */
-async function librariesOf(sources: readonly Source[], cacheDir: string): Promise<string[]> {
+async function librariesOf(sources: readonly Source[], directory: string): Promise<string[]> {
+  if (!sources.length) return []
   const linker = { host: '/etc/ld.so.cache', guest: '', mode: 0 }
-  const memo = join(cacheDir, `libraries-${await keyOf([...sources, linker])}.json`)
+  const memo = join(directory, `libraries-${await keyOf([...sources, linker])}.json`)
   const known = await readFile(memo, 'utf8').catch(() => undefined)
   if (known) return JSON.parse(known)
 

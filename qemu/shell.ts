@@ -1,6 +1,7 @@
 import { basename } from 'node:path'
 import type { Readable, Writable } from 'node:stream'
 import type { ReadStream, WriteStream } from 'node:tty'
+import { Failure } from '../harness/failure.ts'
 import type { Guest } from './guest.ts'
 
 /** Host programs worth having at a prompt; those that the host lacks are left out. */
@@ -33,8 +34,25 @@ export const shellTools = [
 /** Where files from the host are put; commands start there. */
 const putDirectory = '/put'
 
-/** For `provideInitrd`: host files at their place in the guest, under their own names. */
+/**
+ * For `provideInitrd`: host files at their place in the guest, under their own names.
+ * @throws Failure('usage') when two of them have the same name
+ */
 export function putFiles(paths: readonly string[]): { host: string; guest: string }[] {
+  const seen = new Map<string, string>()
+  for (const path of paths) {
+    const other = seen.get(basename(path))
+    if (other !== undefined) {
+      throw new Failure(
+        'usage',
+        `--put: ${other} and ${path} would both be ${putDirectory}/${basename(path)}`,
+        {
+          remedy: 'rename one of them',
+        },
+      )
+    }
+    seen.set(basename(path), path)
+  }
   return paths.map((host) => ({ host, guest: `${putDirectory}/${basename(host)}` }))
 }
 

@@ -2,6 +2,7 @@ import { mkdir, readFile, rename, writeFile } from 'node:fs/promises'
 import { cpus, loadavg, release, totalmem } from 'node:os'
 import { join } from 'node:path'
 import { findProgram } from '../../qemu/cc.ts'
+import { withPrivateDirectory } from '../../qemu/private-directory.ts'
 import { measureCold } from '../bench/cold.ts'
 import { type BenchReport, benchSchema, benchVersion } from '../bench/figures.ts'
 import { measureRound, type Round, type RoundOptions, roundFigures } from '../bench/rounds.ts'
@@ -12,7 +13,7 @@ import { type Config, loadConfig, type Overrides, projectRoot } from '../config/
 import type { Emit } from '../events.ts'
 import { Failure } from '../failure.ts'
 import { showProgress } from '../report/progress.ts'
-import { provideCell, withPrivateDirectory } from '../run/cell.ts'
+import { provideCell } from '../run/cell.ts'
 import { planRun } from '../run/plan.ts'
 import { loadSeries } from '../series/load.ts'
 import type { CommandContext } from './run.ts'
@@ -116,7 +117,7 @@ async function benchWarm(o: Common & { limit: string }): Promise<Measured> {
     npmRun: cwd === projectRoot ? ['npm', 'start', '--', ...words] : undefined,
     cacheDir: join(cacheDirectory(), 'guest'),
   }
-  const done = await withPrivateDirectory(async (directory) => {
+  const done = await withPrivateDirectory('copylab-', async (directory) => {
     emit({
       type: 'step-started',
       step: 'bench',

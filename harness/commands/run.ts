@@ -1,6 +1,7 @@
 import { existsSync, readFileSync } from 'node:fs'
 import { access, constants, copyFile, mkdir, readdir, rm } from 'node:fs/promises'
 import { join } from 'node:path'
+import { withPrivateDirectory } from '../../qemu/private-directory.ts'
 import { loadConfig, type Overrides, projectRoot } from '../config/load.ts'
 import { Failure } from '../failure.ts'
 import { consoleReporter } from '../report/console.ts'
@@ -8,7 +9,7 @@ import { showProgress } from '../report/progress.ts'
 import { resultsDirectory } from '../report/results-directory.ts'
 import { summaryReporter } from '../report/summary.ts'
 import { findCases } from '../run/cases.ts'
-import { bootCell, provideCell, withPrivateDirectory } from '../run/cell.ts'
+import { bootCell, provideCell } from '../run/cell.ts'
 import { hostGuests } from '../run/guest-host.ts'
 import {
   type CaseOutcome,
@@ -103,7 +104,7 @@ async function runCell(
     const provided = await provideCell(cell, { tools: [], signal, emit: progress.emit })
     progress.emit({ type: 'note', message: titleOf(provided.facts) })
     await removeConsoles(join(results, cell.name))
-    return await withPrivateDirectory(async (directory) => {
+    return await withPrivateDirectory('copylab-', async (directory) => {
       const guests = await hostGuests({
         directory,
         boot: (place) => bootCell(provided, place, { signal, emit: () => {} }),

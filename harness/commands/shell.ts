@@ -1,8 +1,9 @@
+import { withPrivateDirectory } from '../../qemu/private-directory.ts'
 import { inPutDirectory, putFiles, runCommand, runShell, shellTools } from '../../qemu/shell.ts'
 import { loadConfig, type Overrides } from '../config/load.ts'
 import { Failure } from '../failure.ts'
 import { showProgress } from '../report/progress.ts'
-import { bootCell, provideCell, withPrivateDirectory } from '../run/cell.ts'
+import { bootCell, provideCell } from '../run/cell.ts'
 import { planRun } from '../run/plan.ts'
 import type { CommandContext } from './run.ts'
 
@@ -27,16 +28,19 @@ export async function shell(
   }
   const [cell] = planRun(await loadConfig(cwd, options), []).cells
   if (!cell) throw new Error('a plan without a cell')
+  const files = putFiles(options.put ?? [])
   const progress = showProgress({ stream: process.stderr })
   try {
     const emit = progress.emit
-    const provided = await provideCell(cell, {
-      tools: shellTools,
-      files: putFiles(options.put ?? []),
-      signal,
-      emit,
-    })
-    return await withPrivateDirectory(async (directory) => {
+    return await withPrivateDirectory('copylab-', async (directory) => {
+      const provided = await provideCell(cell, {
+        tools: shellTools,
+        files,
+        // The next one puts another file.
+        ...(files.length ? { imageDir: directory } : {}),
+        signal,
+        emit,
+      })
       const guest = await bootCell(provided, directory, { signal, emit })
       progress.close()
       try {

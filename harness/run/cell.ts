@@ -1,6 +1,4 @@
 /** Turns a planned cell into things that can be booted. */
-import { mkdtemp, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { chooseAccelerator, qemuVersion } from '../../qemu/accel.ts'
 import { compileStatic } from '../../qemu/cc.ts'
@@ -23,6 +21,8 @@ export interface CellOptions {
   tools: readonly string[]
   /** Further host files and their places in the guest. */
   files?: { host: string; guest: string; mode?: number }[]
+  /** Where to make a guest image that is wanted only once. Default: in the cache. */
+  imageDir?: string
   signal: AbortSignal
   emit: Emit
 }
@@ -39,7 +39,7 @@ const guestPrograms = ['blkcopy', 'dmtable']
 /** Fetches, builds and makes whatever the cell wants and the cache does not have. */
 export async function provideCell(
   cell: Cell,
-  { tools, files = [], signal, emit }: CellOptions,
+  { tools, files = [], imageDir, signal, emit }: CellOptions,
 ): Promise<ProvidedCell> {
   const cache = cacheDirectory()
   const { qemu, accel, cpus, memory } = cell.machine
@@ -58,7 +58,10 @@ export async function provideCell(
         return { host, guest: `/bin/${name}`, mode: 0o755 }
       }),
     )
-    return provideInitrd({ cacheDir, tools: [...tools], files: [...own, ...files] })
+    return provideInitrd({
+      ...{ cacheDir, tools: [...tools], files: [...own, ...files] },
+      ...(imageDir === undefined ? {} : { imageDir }),
+    })
   }
   const provideSource = async (signal: AbortSignal) => {
     const [tree, series] = await together(signal, (signal) => [
@@ -106,14 +109,4 @@ export function bootCell(
     traceEvents: deviceTraceEvents,
     ...o,
   })
-}
-
-/** A directory that only this user can look into, gone with all in it when the work is done. */
-export async function withPrivateDirectory<T>(work: (directory: string) => Promise<T>): Promise<T> {
-  const directory = await mkdtemp(join(tmpdir(), 'copylab-'))
-  try {
-    return await work(directory)
-  } finally {
-    await rm(directory, { recursive: true, force: true })
-  }
 }

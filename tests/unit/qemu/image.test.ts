@@ -1,10 +1,11 @@
 import { execFileSync } from 'node:child_process'
-import { existsSync, readFileSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { existsSync, readdirSync, readFileSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs'
+import { dirname, join } from 'node:path'
 import { expect, test } from 'vitest'
 import { compileStatic } from '../../../qemu/cc.ts'
 import { writeCpio } from '../../../qemu/cpio.ts'
 import { provideInitrd } from '../../../qemu/image.ts'
+import { putFiles } from '../../../qemu/shell.ts'
 import { agentProgram, temporaryDirectory } from './support.ts'
 
 /** A cache that has the compiled agent already. */
@@ -66,6 +67,25 @@ test('the same inputs give the same image without work, another file another ima
   const second = await provideInitrd({ cacheDir, tools: [], files })
   expect(second.path).not.toBe(first.path)
   expect(listing(second.path)).toMatch(/-rwxr-xr-x .* put\/test-program$/m)
+})
+
+test('an image with files for once leaves nothing in the cache', async () => {
+  const [cacheDir, imageDir] = [await cache(), temporaryDirectory()]
+  await provideInitrd({ cacheDir, tools: [] })
+  const before = readdirSync(cacheDir)
+  const host = join(imageDir, 'test-program')
+  writeFileSync(host, '#!/bin/sh\n', { mode: 0o755 })
+  const files = putFiles([host])
+  const { path } = await provideInitrd({ cacheDir, imageDir, tools: [], files })
+  expect(dirname(path)).toBe(imageDir)
+  expect(listing(path)).toMatch(/put\/test-program$/m)
+  expect(readdirSync(cacheDir)).toEqual(before)
+})
+
+test('two files of one name cannot both be put', () => {
+  expect(() => putFiles(['/a/test', '/b/test'])).toThrow(
+    expect.objectContaining({ kind: 'usage', message: '--put: /a/test and /b/test would both be /put/test' }),
+  )
 })
 
 test('an image that was deleted is made again', async () => {
