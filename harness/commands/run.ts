@@ -11,6 +11,7 @@ import { summaryReporter } from '../report/summary.ts'
 import { findCases } from '../run/cases.ts'
 import { bootCell, provideCell } from '../run/cell.ts'
 import { hostGuests } from '../run/guest-host.ts'
+import { lastOutcome } from '../run/last-look.ts'
 import {
   type CaseOutcome,
   type CellFacts,
@@ -117,7 +118,8 @@ async function runCell(
         await loadVitest()
         progress.close()
         reporters.onCellStart(provided.facts)
-        return await runCases({
+        const command = (...names: string[]) => commandFor(names, options)
+        const outcomes = await runCases({
           root: projectRoot,
           facts: provided.facts,
           cases,
@@ -127,9 +129,14 @@ async function runCell(
             caseTimeoutMs,
           },
           reporter: reporters,
-          commandFor: (id) => commandFor(id, options),
+          commandFor: command,
           signal,
         })
+        const complaint = signal.aborted ? undefined : await guests.lastLook()
+        if (!complaint || signal.aborted) return outcomes
+        const last = lastOutcome(complaint, command(...new Set(cases.map(({ group }) => group))))
+        reporters.onCaseEnd(provided.facts, last)
+        return [...outcomes, last]
       } finally {
         signal.removeEventListener('abort', end)
         await guests.close()
@@ -168,8 +175,8 @@ async function keepConsoles(from: string, to: string): Promise<void> {
   }
 }
 
-function commandFor(id: string, { tree, series, kconfig, qemu, accel, memory }: RunOptions): string {
+function commandFor(names: string[], { tree, series, kconfig, qemu, accel, memory }: RunOptions): string {
   const given = Object.entries({ tree, series, kconfig: kconfig?.join(','), qemu, accel, memory })
   const words = given.flatMap(([name, value]) => (value === undefined ? [] : [`--${name}`, value]))
-  return ['copylab', 'run', id, ...words].join(' ')
+  return ['copylab', 'run', ...names, ...words].join(' ')
 }

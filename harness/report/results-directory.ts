@@ -2,6 +2,7 @@
 import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { quoted } from '../../qemu/lost.ts'
+import { lastLookId } from '../run/last-look.ts'
 import type { CaseOutcome, CellFacts, RunReporter } from '../run/outcome.ts'
 import { metricsOf } from './metrics.ts'
 
@@ -22,13 +23,20 @@ export function readResult(path: string): Map<string, string> {
   return new Map(lines.map((line) => [line.slice(0, line.indexOf('\t')), line.slice(line.indexOf('\t') + 1)]))
 }
 
+const suffixes = ['.full', '.out.bad', '.dmesg']
+
 /** Writes each result as soon as it is there, so that an interrupted run keeps what it has. */
 export function resultsDirectory(results: string): RunReporter {
   return {
+    onCellStart({ cell }) {
+      // It is written only when there is a complaint; that of the last run is none of this one.
+      const path = resultPath(results, cell.name, lastLookId)
+      for (const suffix of ['', ...suffixes]) rmSync(path + suffix, { force: true })
+    },
     onCaseEnd(facts, outcome) {
       const path = resultPath(results, facts.cell.name, outcome.id)
       mkdirSync(dirname(path), { recursive: true })
-      for (const suffix of ['.full', '.out.bad', '.dmesg']) rmSync(path + suffix, { force: true })
+      for (const suffix of suffixes) rmSync(path + suffix, { force: true })
       writeFileSync(path, resultText(outcome))
       if (outcome.verdict === 'not run') return
       writeFileSync(`${path}.full`, fullText(facts, outcome))

@@ -2,6 +2,7 @@
 import { mkdir, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Guest, GuestDisk } from '../../qemu/guest.ts'
+import { type Complaint, lookAt } from './last-look.ts'
 import { serve } from './rpc.ts'
 
 /** What a worker is told of a guest. */
@@ -14,6 +15,8 @@ export interface GuestFacts {
   consoleLog: string
   traceLog: string
   disks: GuestDisk[]
+  /** The kernel's first complaint since the boot, if there is any; no case may run on this guest. */
+  splat?: string
 }
 
 export interface ExecRequest {
@@ -32,7 +35,7 @@ export interface ExecAnswer {
 
 /** The calls that a worker may make; `rpc.ts` carries them. */
 export interface GuestMethods {
-  /** The guest that works, booted if need be. */
+  /** The guest that works, booted if need be. Rejects once with a GuestLost when it was lost since the last call. */
   guest(): Promise<GuestFacts>
   exec(request: ExecRequest): Promise<ExecAnswer>
   /** Why the guest must be replaced, null when it need not. */
@@ -44,14 +47,16 @@ export interface GuestMethods {
 export interface GuestHost {
   /** UNIX socket of the calls. */
   socket: string
+  /** Looks at the guest after the last case: what has come up since a case looked, and leaks. */
+  lastLook(): Promise<(Complaint & { facts: GuestFacts }) | undefined>
   close(): Promise<void>
 }
 
-/** A kernel that does not come up must not cost a boot timeout for every case. */
+/** A kernel that does not come up, or not without a complaint, must not cost a boot for every case. */
 const bootAttempts = 2
 
 /**
- * @param directory private; a folder per boot is made in it, and removed with the guest's disks unless `keep`
+ * @param directory private; a folder per boot is made in it. Disk images go with their guest, or with `directory`; logs stay
  * @param boot boots a guest in the directory it is given
  */
 export async function hostGuests(o: {
@@ -64,6 +69,8 @@ export async function hostGuests(o: {
   let count = 0
   let failed = 0
   let closed = false
+  /** Not to be used, and a case has been told so. */
+  let told: Guest | undefined
 
   const start = async (): Promise<Guest> => {
     count += 1
@@ -71,7 +78,7 @@ export async function hostGuests(o: {
     await mkdir(directory, { mode: 0o700 })
     try {
       const guest = await o.boot(directory)
-      failed = 0
+      failed = guest.console.splat() === undefined ? 0 : failed + 1
       facts = factsOf(guest, count)
       return guest
     } catch (error) {
@@ -99,21 +106,31 @@ export async function hostGuests(o: {
   const methods: GuestMethods = {
     guest: async () => {
       const known = await current?.catch(() => undefined)
+      if (known?.lost && known !== told) {
+        told = known
+        throw known.lost
+      }
       if (known ? !known.alive : failed < bootAttempts) await discard()
-      await ensure()
-      return facts as GuestFacts
+      const guest = await ensure()
+      const splat = guest.console.splat()
+      if (splat !== undefined) told = guest
+      return { ...(facts as GuestFacts), ...(splat === undefined ? {} : { splat }) }
     },
     exec: async ({ argv, input, timeoutMs }) => {
       const guest = await ensure()
-      const result = await guest.exec(argv, {
+      const options = {
         ...(input === undefined ? {} : { input: Buffer.from(input, 'base64') }),
         ...(timeoutMs === undefined ? {} : { timeoutMs }),
+      }
+      const result = await guest.exec(argv, options).catch((error) => {
+        if (error === guest.lost) told = guest
+        throw error
       })
       return { status: result.status, stdout: result.stdout.toString(), stderr: result.stderr.toString() }
     },
     trouble: async () => (await (await ensure()).trouble()) ?? null,
     discard: async () => {
-      await discard()
+      if (failed < bootAttempts) await discard()
       return null
     },
   }
@@ -121,6 +138,12 @@ export async function hostGuests(o: {
   const server = await serve(socket, methods as never)
   return {
     socket,
+    lastLook: async () => {
+      const guest = await current?.catch(() => undefined)
+      if (!guest || guest === told) return undefined
+      const complaint = await lookAt(guest)
+      return complaint && { ...complaint, facts: facts as GuestFacts }
+    },
     close: async () => {
       closed = true
       await Promise.all([server.close(), current?.then((guest) => guest.kill()).catch(() => {})])

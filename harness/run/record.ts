@@ -72,6 +72,17 @@ export type CopyEvidence = z.infer<typeof copyEvidenceSchema>
 export type HostEvidence = z.infer<typeof hostEvidenceSchema>
 export type CaseRecord = z.infer<typeof caseRecordSchema>
 
+/** Of a case that has not begun. */
+export const emptyRecord: CaseRecord = {
+  copies: [],
+  host: [],
+  dmesg: '',
+  boot: 0,
+  qemu: [],
+  runtimeMs: 0,
+  guestMs: 0,
+}
+
 declare module '@vitest/runner' {
   interface TaskMeta {
     copylab?: CaseRecord

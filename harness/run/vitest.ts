@@ -5,7 +5,7 @@ import type { InlineConfig, Reporter, TestCase, TestSpecification, Vitest } from
 import { Failure } from '../failure.ts'
 import type { CaseInfo } from './cases.ts'
 import type { CaseOutcome, CellFacts, RunReporter } from './outcome.ts'
-import type { CaseRecord, CellContext } from './record.ts'
+import { type CellContext, emptyRecord } from './record.ts'
 
 export interface VitestRun {
   root: string
@@ -188,14 +188,4 @@ function judge(test: TestCase): Pick<CaseOutcome, 'verdict' | 'reason' | 'detail
 
 function firstLine(text: string): string {
   return text.split('\n')[0] ?? ''
-}
-
-const emptyRecord: CaseRecord = {
-  copies: [],
-  host: [],
-  dmesg: '',
-  boot: 0,
-  qemu: [],
-  runtimeMs: 0,
-  guestMs: 0,
 }

@@ -409,10 +409,11 @@ static void cmd_begin(int argc, char **argv)
 
 	if (!argc)
 		die("begin: want MARKER [DEVICE...]");
-	cmd_flush(argc - 1, argv + 1);
 	/* Without the newline the record stays open, and readers do not get it. */
 	snprintf(line, sizeof(line), "%s\n", argv[0]);
 	write_file("/dev/kmsg", line);
+	/* Later than the marker: what the kernel says of it must be heard. */
+	cmd_flush(argc - 1, argv + 1);
 }
 
 /* Whether the kernel is tainted, and its messages since the marker. */

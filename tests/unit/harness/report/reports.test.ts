@@ -1,4 +1,4 @@
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { Writable } from 'node:stream'
@@ -6,6 +6,8 @@ import { afterEach, beforeEach, expect, test } from 'vitest'
 import { consoleReporter } from '../../../../harness/report/console.ts'
 import { readResult, resultPath, resultsDirectory } from '../../../../harness/report/results-directory.ts'
 import { summaryReporter, summarySchema } from '../../../../harness/report/summary.ts'
+import type { GuestFacts } from '../../../../harness/run/guest-host.ts'
+import { lastLookId, lastOutcome } from '../../../../harness/run/last-look.ts'
 import type { CaseOutcome, CellFacts } from '../../../../harness/run/outcome.ts'
 
 const facts: CellFacts = {
@@ -213,4 +215,33 @@ test('summary: valid after every case, and says whether the run came to its end'
       { verdict: 'fail', reason: 'device: nothing' },
     ],
   })
+})
+
+test('a complaint after the last case is a failure in every report, and no later run inherits it', () => {
+  const { stream, text } = capture()
+  const reporters = [
+    consoleReporter({ results: directory, stream }),
+    resultsDirectory(directory),
+    summaryReporter(directory, '0.1.0'),
+  ]
+  const guest = { boot: 2, argv: ['qemu'] } as GuestFacts
+  const complaint = {
+    verdict: 'fail' as const,
+    reason: 'WARNING: x',
+    messages: 'WARNING: x\nRIP',
+    facts: guest,
+  }
+  const last = lastOutcome(complaint, 'copylab run nvme')
+  for (const reporter of reporters) {
+    reporter.onCellStart?.(facts)
+    reporter.onCaseEnd?.(facts, outcome())
+    reporter.onCaseEnd?.(facts, last)
+  }
+  expect(text()).toContain('after the last case, see boot-2.console: WARNING: x')
+  const path = resultPath(directory, '6.12-mine', lastLookId)
+  expect(Object.fromEntries(readResult(path))).toMatchObject({ status: 'fail', reason: 'dmesg' })
+  const summary = summarySchema.parse(JSON.parse(readFileSync(join(directory, 'summary.json'), 'utf8')))
+  expect(summary).toMatchObject({ exitStatus: 1, totals: { passed: 1, failed: 1 } })
+  resultsDirectory(directory).onCellStart?.(facts)
+  expect([existsSync(path), existsSync(`${path}.dmesg`)]).toEqual([false, false])
 })

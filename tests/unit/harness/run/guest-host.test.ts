@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { type GuestFacts, type GuestHost, hostGuests } from '../../../../harness/run/guest-host.ts'
 import { type Caller, dial } from '../../../../harness/run/rpc.ts'
+import { findSplat } from '../../../../qemu/console.ts'
 import type { Guest } from '../../../../qemu/guest.ts'
 
 /** As much of a guest as the host of guests uses. */
@@ -15,10 +16,22 @@ class FakeGuest {
   traceLog = ''
   disks = new Map()
   alive = true
+  lost: Error | undefined
+  messages = ''
+  leaks = ''
+  console = { splat: () => findSplat(this.messages), tail: () => this.messages }
+  panic() {
+    this.alive = false
+    this.lost = Object.assign(new Error('the kernel panicked'), { name: 'GuestLost', reason: 'panic' })
+  }
+  async trouble() {
+    return this.console.splat()
+  }
   async exec(argv: string[]) {
-    if (argv[0] === 'panic') this.alive = false
-    if (!this.alive)
-      throw Object.assign(new Error('the kernel panicked'), { name: 'GuestLost', reason: 'panic' })
+    if (argv[0] === 'panic') this.panic()
+    if (this.lost) throw this.lost
+    if (argv.at(-1)?.includes('kmemleak'))
+      return { status: 0, stdout: Buffer.from(this.leaks), stderr: Buffer.from('') }
     return { status: 3, stdout: Buffer.from(argv.join(' ')), stderr: Buffer.from('') }
   }
   async kill() {
@@ -85,4 +98,52 @@ test('a kernel that does not boot is tried twice, not once for every case', asyn
   })
   for (const _ of [1, 2, 3, 4]) await expect(caller.call('guest')).rejects.toThrow('no hello')
   expect(boots).toBe(2)
+})
+
+const warning = '[    0.5] WARNING: CPU: 0 PID: 1 at block/bio.c:1'
+
+test('a complaint of the boot or between cases is told with the guest', async () => {
+  await start(fine)
+  expect((await caller.call<GuestFacts>('guest')).splat).toBeUndefined()
+  if (guests[0]) guests[0].messages = warning
+  expect((await caller.call<GuestFacts>('guest')).splat).toBe(warning)
+  await caller.call('discard')
+  expect((await caller.call<GuestFacts>('guest')).splat).toBeUndefined()
+})
+
+test('a kernel that complains in every boot is booted twice, not once for every case', async () => {
+  await start(async () => Object.assign(await fine(), { messages: warning }))
+  for (const _ of [1, 2, 3, 4]) {
+    expect((await caller.call<GuestFacts>('guest')).splat).toBe(warning)
+    await caller.call('discard')
+  }
+  expect(guests).toHaveLength(2)
+  expect(await host.lastLook()).toBeUndefined()
+})
+
+test('a guest that is lost between cases is told of once', async () => {
+  await start(fine)
+  await caller.call('guest')
+  guests[0]?.panic()
+  await expect(caller.call('guest')).rejects.toMatchObject({ name: 'GuestLost', reason: 'panic' })
+  expect((await caller.call<GuestFacts>('guest')).boot).toBe(2)
+})
+
+test('the last look finds complaints, leaks and a lost guest, and nothing on a sound one', async () => {
+  await start(fine)
+  await caller.call('guest')
+  expect(await host.lastLook()).toBeUndefined()
+  const [guest] = guests as [FakeGuest]
+  guest.leaks = 'unreferenced object 0xffff888003a1c000 (size 64):\n  comm "blkcopy"'
+  expect(await host.lastLook()).toMatchObject({
+    verdict: 'fail',
+    reason: 'kmemleak: unreferenced object 0xffff888003a1c000 (size 64):',
+    messages: guest.leaks,
+    facts: { boot: 1 },
+  })
+  guest.leaks = ''
+  guest.messages = warning
+  expect(await host.lastLook()).toMatchObject({ verdict: 'fail', reason: warning })
+  guest.panic()
+  expect(await host.lastLook()).toMatchObject({ verdict: 'fail', reason: 'the kernel panicked' })
 })
