@@ -9,7 +9,7 @@ import { addConfigOptions } from './options.ts'
 type Start = (run: (context: CommandContext) => Promise<number>) => Promise<void>
 
 const statuses =
-  '\nExit status: 0 all passed, 1 a case failed, 2 usage or configuration, 3 infrastructure, 130 or 143 interrupted.\n'
+  '\nExit status: 0 all passed, 1 a case failed, 2 usage or configuration, 3 infrastructure, 130 or 143 interrupted, 141 nobody reads the output.\n'
 
 const machineOptions: (keyof Overrides)[] = ['tree', 'series', 'kconfig', 'qemu', 'accel', 'memory']
 const overrides: (keyof Overrides)[] = [...machineOptions, 'results']
@@ -72,12 +72,10 @@ function commandLine(start: Start): Command {
     .description('list the cases')
     .argument('[case...]', 'cases or groups; all of them when none is named')
     .addHelpText('after', examples('copylab list', 'copylab list nvme'))
-    .action((cases: string[]) =>
-      start(async () => {
-        const { list } = await import('./commands/list.ts')
-        return list(cases)
-      }),
-    )
+    .action(async (cases: string[]) => {
+      const { list } = await import('./commands/list.ts')
+      process.exitCode = await list(cases)
+    })
 
   addConfigOptions(program.command('shell'), machineOptions)
     .description('boot the default topology and get a prompt, or run one command and take its exit status')
@@ -131,8 +129,13 @@ function examples(...lines: string[]): string {
 
 const signalStatus = { SIGHUP: 129, SIGINT: 130, SIGTERM: 143 } as const
 
+/** 128 + SIGPIPE */
+const brokenPipeStatus = 141
+
 /** Parses and runs; the process ends by itself with the status that is set here. */
 async function main(argv: string[]): Promise<void> {
+  // A terminal that is gone takes no words; whatever runs has still to be ended.
+  process.stderr.on('error', () => {})
   const controller = new AbortController()
   let interrupted: number | undefined
   for (const [name, status] of Object.entries(signalStatus)) {
@@ -143,13 +146,20 @@ async function main(argv: string[]): Promise<void> {
       controller.abort(new Error(`interrupted by ${name}`))
     })
   }
-  // `copylab list | head` is no error.
+  let started = false
   process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+    // What runs is being ended already; it may still say things.
+    if (interrupted !== undefined) return
     if (error.code !== 'EPIPE') throw error
-    process.exit(0)
+    // `copylab list | head` is no error. A run without its verdicts is: it ends as SIGPIPE would end it, but in order.
+    if (!started) process.exit(0)
+    interrupted = brokenPipeStatus
+    process.exitCode = interrupted
+    controller.abort(new Error('nobody reads the output any more'))
   })
 
   const start: Start = async (run) => {
+    started = true
     process.exitCode = await run({ cwd: process.cwd(), signal: controller.signal })
   }
   try {

@@ -91,3 +91,15 @@ test.each([
   },
   30_000,
 )
+
+test('list ends well when nobody reads on', async () => {
+  const child = copylab('list')
+  child.stdout.destroy()
+  expect((await child).exitCode).toBe(0)
+})
+
+test('a run ends with the status of SIGPIPE when nobody reads on', async () => {
+  const child = copylab('run', '--dry-run')
+  child.stdout.destroy()
+  expect((await child).exitCode).toBe(141)
+})
