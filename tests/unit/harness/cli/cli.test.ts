@@ -1,4 +1,4 @@
-import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { mkdtemp, open, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -18,17 +18,18 @@ afterEach(async () => {
   await rm(directory, { recursive: true })
 })
 
+const cli = (...args: string[]) => [
+  '--import',
+  import.meta.resolve('tsx'),
+  fileURLToPath(new URL('../../../../harness/cli.ts', import.meta.url)),
+  ...args,
+]
 const copylab = (...args: string[]) =>
-  execa(
-    process.execPath,
-    [
-      '--import',
-      import.meta.resolve('tsx'),
-      fileURLToPath(new URL('../../../../harness/cli.ts', import.meta.url)),
-      ...args,
-    ],
-    { cwd: directory, env: { XDG_CACHE_HOME: directory }, reject: false },
-  )
+  execa(process.execPath, cli(...args), {
+    cwd: directory,
+    env: { XDG_CACHE_HOME: directory },
+    reject: false,
+  })
 
 test('help has examples and exit statuses', async () => {
   const { exitCode, stdout } = await copylab('shell', '--help')
@@ -47,6 +48,20 @@ test.each([
   const { exitCode, stderr, stdout } = await copylab(...args)
   expect(stderr).toContain(words)
   expect({ exitCode, stdout }).toEqual({ exitCode: 2, stdout: '' })
+})
+
+test('words that cannot be written to standard error change no status', async () => {
+  const full = await open('/dev/full', 'w')
+  try {
+    const child = execa(process.execPath, cli('build', '--tree', '5.0'), {
+      cwd: directory,
+      stdio: ['ignore', 'ignore', full.fd],
+      reject: false,
+    })
+    expect((await child).exitCode).toBe(2)
+  } finally {
+    await full.close()
+  }
 })
 
 test('a file system that refuses is no bug: a plain message, a remedy, status 3', async () => {
