@@ -3,20 +3,23 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { execa } from 'execa'
-import { expect, onTestFinished, test, vi } from 'vitest'
+import { expect, test, vi } from 'vitest'
 
 // It starts a vitest of its own, and the machine may be busy.
 vi.setConfig({ testTimeout: 60_000 })
 
 async function outcomeAfter(messages: string) {
   const directory = await mkdtemp(join(tmpdir(), 'copylab-unit-'))
-  onTestFinished(() => rm(directory, { recursive: true, force: true }))
   const driver = fileURLToPath(new URL('run-one-case.ts', import.meta.url))
   // A vitest must not take itself for a worker of this one.
   const env = Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith('VITEST')))
   const argv = ['--import', import.meta.resolve('tsx'), driver, directory, messages]
-  const { stdout } = await execa(process.execPath, argv, { env, extendEnv: false })
-  return JSON.parse(stdout)
+  try {
+    const { stdout } = await execa(process.execPath, argv, { env, extendEnv: false })
+    return JSON.parse(stdout)
+  } finally {
+    await rm(directory, { recursive: true, force: true })
+  }
 }
 
 test.concurrent('a kernel that boots in silence gets its case judged', async () => {
