@@ -23,3 +23,9 @@ export function addConfigOptions(command: Command, names: (keyof Overrides)[]): 
   for (const name of names) command.addOption(options[name]())
   return command
 }
+
+/** The options that say what is run, as words of a command line: for another copylab in the same directory. */
+export function configWords({ tree, series, kconfig, qemu, accel, memory }: Overrides): string[] {
+  const given = Object.entries({ tree, series, kconfig: kconfig?.join(','), qemu, accel, memory })
+  return given.flatMap(([name, value]) => (value === undefined ? [] : [`--${name}`, value]))
+}

@@ -1,11 +1,11 @@
 /** What a cold copylab build costs beyond make itself. */
-import { copyFile, mkdir, mkdtemp, readdir, readFile, rm, statfs } from 'node:fs/promises'
+import { copyFile, mkdir, mkdtemp, readdir, readFile, rm } from 'node:fs/promises'
 import { availableParallelism } from 'node:os'
 import { dirname, join } from 'node:path'
 import { cacheDirectory } from '../cache/directory.ts'
+import { checkRoom } from '../cache/room.ts'
 import type { Config } from '../config/load.ts'
 import type { Emit } from '../events.ts'
-import { Failure } from '../failure.ts'
 import { imageOf } from '../kernel/build.ts'
 import { runMake } from '../kernel/make.ts'
 import { type Kernel, provideKernel } from '../kernel/provide.ts'
@@ -84,7 +84,7 @@ async function coldRound(options: ColdOptions) {
   // On the disk of the real cache, which a temporary directory in memory would flatter.
   const directory = await mkdtemp(join(cacheDirectory(), prefix))
   try {
-    await checkRoom(directory)
+    await checkRoom(directory, roomNeeded, 'a cold build beside the cache takes')
     const noCcache = { CCACHE_DISABLE: '1' }
     emit({ type: 'note', message: 'bench: copylab build, with an empty cache' })
     const environment = { ...process.env, ...noCcache, XDG_CACHE_HOME: directory, TMPDIR: directory }
@@ -129,15 +129,4 @@ async function bareMake(
   const ms = performance.now() - started
   emit({ type: 'step-finished', step: 'make', cached: false, ms })
   return ms
-}
-
-async function checkRoom(directory: string): Promise<void> {
-  const { bavail, bsize } = await statfs(directory)
-  if (bavail * bsize >= roomNeeded) return
-  const gigabytes = (bytes: number) => `${(bytes / 1e9).toFixed(1)} GB`
-  throw new Failure(
-    'infra',
-    `a cold build beside the cache takes ${gigabytes(roomNeeded)}; ${directory} has ${gigabytes(bavail * bsize)} left`,
-    { remedy: 'make room there, or set XDG_CACHE_HOME to a directory on a larger disk' },
-  )
 }

@@ -1,4 +1,4 @@
-import { mkdir, readFile, rename, writeFile } from 'node:fs/promises'
+import { readFile, rename, writeFile } from 'node:fs/promises'
 import { cpus, loadavg, release, totalmem } from 'node:os'
 import { join } from 'node:path'
 import { findProgram } from '../../qemu/cc.ts'
@@ -12,7 +12,9 @@ import { withLock } from '../cache/lock.ts'
 import { type Config, loadConfig, type Overrides, projectRoot } from '../config/load.ts'
 import type { Emit } from '../events.ts'
 import { Failure } from '../failure.ts'
+import { configWords } from '../options.ts'
 import { showProgress } from '../report/progress.ts'
+import { provideResults } from '../report/results-directory.ts'
 import { provideCell } from '../run/cell.ts'
 import { planRun } from '../run/plan.ts'
 import { loadSeries } from '../series/load.ts'
@@ -39,10 +41,7 @@ export async function bench(options: BenchOptions, { cwd, signal }: CommandConte
   const rounds = checkOptions(options)
   const limit = options.cold ? undefined : await limitOf(config)
   // Before some minutes of work, not after them.
-  await mkdir(config.results, { recursive: true }).catch((cause: Error) => {
-    const remedy = 'name another one with --results'
-    throw new Failure('usage', `cannot make the results directory: ${cause.message}`, { remedy, cause })
-  })
+  await provideResults(config.results)
   const started = new Date()
   const start = loadavg() as Load
   const progress = showProgress({ stream: process.stderr })
@@ -200,12 +199,6 @@ async function benchCold({ config, options, cwd, rounds, lock, signal, emit }: C
     ],
     figures,
   }
-}
-
-/** The options that say what is measured, for another copylab in the same directory. */
-function configWords({ tree, series, kconfig, qemu, accel, memory }: Overrides): string[] {
-  const given = Object.entries({ tree, series, kconfig: kconfig?.join(','), qemu, accel, memory })
-  return given.flatMap(([name, value]) => (value === undefined ? [] : [`--${name}`, value]))
 }
 
 function hostFacts() {

@@ -1,12 +1,13 @@
 import { existsSync, readFileSync } from 'node:fs'
-import { access, constants, copyFile, mkdir, readdir, rm } from 'node:fs/promises'
+import { copyFile, mkdir, readdir, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { withPrivateDirectory } from '../../qemu/private-directory.ts'
 import { loadConfig, type Overrides, projectRoot } from '../config/load.ts'
 import { Failure } from '../failure.ts'
+import { configWords } from '../options.ts'
 import { consoleReporter } from '../report/console.ts'
 import { showProgress } from '../report/progress.ts'
-import { resultsDirectory } from '../report/results-directory.ts'
+import { provideResults, resultsDirectory } from '../report/results-directory.ts'
 import { summaryReporter } from '../report/summary.ts'
 import { findCases } from '../run/cases.ts'
 import { bootCell, provideCell } from '../run/cell.ts'
@@ -63,7 +64,7 @@ export async function makePlan(names: string[], options: RunOptions, { cwd }: Co
 
 /** Runs all cells of a plan and reports them. */
 export async function runPlan(plan: Plan, options: RunOptions, { signal }: CommandContext): Promise<Totals> {
-  await provideDirectory(plan.results)
+  await provideResults(plan.results)
   const reporters = new Reporters([
     // The console shows the last run's values, which the directory then overwrites.
     consoleReporter({ results: plan.results, stream: process.stdout }),
@@ -78,19 +79,6 @@ export async function runPlan(plan: Plan, options: RunOptions, { signal }: Comma
   }
   if (reporters.failure) throw reporters.failure
   return count(outcomes)
-}
-
-/** Before anything is built: whoever cannot write there should know at once. */
-async function provideDirectory(results: string): Promise<void> {
-  try {
-    await mkdir(results, { recursive: true })
-    await access(results, constants.W_OK)
-  } catch (cause) {
-    throw new Failure('usage', `cannot write results to ${results}: ${(cause as Error).message}`, {
-      remedy: 'name another directory with --results',
-      cause,
-    })
-  }
 }
 
 async function runCell(
@@ -175,8 +163,6 @@ async function keepConsoles(from: string, to: string): Promise<void> {
   }
 }
 
-function commandFor(names: string[], { tree, series, kconfig, qemu, accel, memory }: RunOptions): string {
-  const given = Object.entries({ tree, series, kconfig: kconfig?.join(','), qemu, accel, memory })
-  const words = given.flatMap(([name, value]) => (value === undefined ? [] : [`--${name}`, value]))
-  return ['copylab', 'run', ...names, ...words].join(' ')
+function commandFor(names: string[], options: RunOptions): string {
+  return ['copylab', 'run', ...names, ...configWords(options)].join(' ')
 }

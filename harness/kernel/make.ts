@@ -4,6 +4,7 @@ import { createWriteStream } from 'node:fs'
 import { createInterface } from 'node:readline'
 import { PassThrough } from 'node:stream'
 import { finished } from 'node:stream/promises'
+import { quoted } from '../../qemu/lost.ts'
 import { Failure } from '../failure.ts'
 import { firstError, isFull, roomRemedy } from './errors.ts'
 
@@ -68,7 +69,7 @@ export async function runMake(options: MakeOptions): Promise<void> {
     output.end()
     const unwritten = await written
     signal?.throwIfAborted()
-    const command = ['make', ...args].map(quote).join(' ')
+    const command = quoted(['make', ...args])
     if (unwritten) {
       const message = `cannot write make's output to ${log}: ${unwritten.message}`
       throw new Failure('infra', message, { command, remedy: remedyFor(unwritten.message), cause: unwritten })
@@ -88,9 +89,4 @@ function remedyFor(words: string): string {
   return isFull(words)
     ? roomRemedy
     : 'make it writable, or set XDG_CACHE_HOME to a directory that you can write to'
-}
-
-/** A word as a POSIX shell reads it back. */
-function quote(word: string): string {
-  return /^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", `'\\''`)}'`
 }

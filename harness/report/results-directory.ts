@@ -1,7 +1,9 @@
 /** Results as blktests leaves them: `<results>/<cell>/nodev/<group>/<nnn>` with `.full`, `.out.bad` and `.dmesg` beside it. */
 import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { access, constants, mkdir } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { quoted } from '../../qemu/lost.ts'
+import { Failure } from '../failure.ts'
 import { lastLookId } from '../run/last-look.ts'
 import type { CaseOutcome, CellFacts, RunReporter } from '../run/outcome.ts'
 import { metricsOf } from './metrics.ts'
@@ -24,6 +26,22 @@ export function readResult(path: string): Map<string, string> {
 }
 
 const suffixes = ['.full', '.out.bad', '.dmesg']
+
+/**
+ * Makes the directory before anything is built or measured: whoever cannot write there should know at once.
+ * @throws Failure('usage')
+ */
+export async function provideResults(results: string): Promise<void> {
+  try {
+    await mkdir(results, { recursive: true })
+    await access(results, constants.W_OK)
+  } catch (cause) {
+    throw new Failure('usage', `cannot write results to ${results}: ${(cause as Error).message}`, {
+      remedy: 'name another directory with --results',
+      cause,
+    })
+  }
+}
 
 /** Writes each result as soon as it is there, so that an interrupted run keeps what it has. */
 export function resultsDirectory(results: string): RunReporter {

@@ -1,9 +1,10 @@
 import { existsSync, readFileSync } from 'node:fs'
-import { mkdir, rename, rm, statfs, writeFile } from 'node:fs/promises'
+import { mkdir, rename, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { z } from 'zod'
 import { publish } from '../cache/directory.ts'
 import { withLock } from '../cache/lock.ts'
+import { checkRoom } from '../cache/room.ts'
 import type { Emit } from '../events.ts'
 import { Failure } from '../failure.ts'
 
@@ -99,7 +100,7 @@ async function prepare(request: string, directory: string, options: TreeOptions)
     version() !== undefined && existsSync(packageFile),
     options,
     async () => {
-      await checkRoom(directory)
+      await checkRoom(directory, roomNeeded, 'a kernel tree needs')
       // What is left of another package, and what came out of it: the new one may be of another version.
       for (const old of [packageDirectory, source]) await rm(old, { recursive: true, force: true })
       await publish(packageDirectory, async (temporary) => {
@@ -144,17 +145,6 @@ async function step(
   emit?.({ type: 'step-started', step: name, detail })
   await work()
   emit?.({ type: 'step-finished', step: name, cached: false, ms: Date.now() - started })
-}
-
-async function checkRoom(directory: string): Promise<void> {
-  const { bavail, bsize } = await statfs(directory)
-  if (bavail * bsize >= roomNeeded) return
-  const gigabytes = (bytes: number) => `${(bytes / 1e9).toFixed(1)} GB`
-  throw new Failure(
-    'infra',
-    `a kernel tree needs ${gigabytes(roomNeeded)}; ${directory} has ${gigabytes(bavail * bsize)} left`,
-    { remedy: 'make room there, or set XDG_CACHE_HOME to a directory on a larger disk' },
-  )
 }
 
 function readText(file: string): string | undefined {
