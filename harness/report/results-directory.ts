@@ -1,6 +1,6 @@
 /** Results as blktests leaves them: `<results>/<cell>/nodev/<group>/<nnn>` with `.full`, `.out.bad` and `.dmesg` beside it. */
 import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
-import { access, constants, mkdir } from 'node:fs/promises'
+import { access, constants, mkdir, stat } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { quoted } from '../../qemu/lost.ts'
 import { Failure } from '../failure.ts'
@@ -33,13 +33,28 @@ const suffixes = ['.full', '.out.bad', '.dmesg']
  */
 export async function provideResults(results: string): Promise<void> {
   try {
-    await mkdir(results, { recursive: true })
+    await makeDirectories(results)
     await access(results, constants.W_OK)
   } catch (cause) {
     throw new Failure('usage', `cannot write results to ${results}: ${(cause as Error).message}`, {
       remedy: 'name another directory with --results',
       cause,
     })
+  }
+}
+
+/** Node's own recursive mkdir never returns where a directory takes no new ones and says ENOENT, as /proc does. */
+async function makeDirectories(directory: string): Promise<void> {
+  const make = () =>
+    mkdir(directory).catch(async (error: NodeJS.ErrnoException) => {
+      if (error.code !== 'EEXIST' || !(await stat(directory)).isDirectory()) throw error
+    })
+  try {
+    await make()
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ENOENT' || dirname(directory) === directory) throw error
+    await makeDirectories(dirname(directory))
+    await make()
   }
 }
 
