@@ -9,17 +9,24 @@ export interface Request {
   value: string
   /** `file:line` that asks for it. */
   where: string
+  /** It is asked for only where the tree has such an option: the line ends in `# if the tree has it`. */
+  optional?: boolean
 }
+
+/** What a line of a fragment ends in to ask for an option that only some trees have. */
+const optionalMark = /\s+# if the tree has it$/
 
 /** The options of one .config or fragment, in order. */
 export function parseConfig(file: string, text: string): Request[] {
   const requests: Request[] = []
-  for (const [index, line] of text.split('\n').entries()) {
+  for (const [index, whole] of text.split('\n').entries()) {
     const where = `${file}:${index + 1}`
+    const line = whole.replace(optionalMark, '')
+    const optional = line === whole ? {} : { optional: true }
     const unset = /^# CONFIG_(\w+) is not set\s*$/.exec(line)
     const set = /^CONFIG_(\w+)=(\S.*?)\s*$/.exec(line)
     if (unset?.[1]) requests.push({ name: unset[1], value: 'n', where })
-    else if (set?.[1] && set[2]) requests.push({ name: set[1], value: set[2], where })
+    else if (set?.[1] && set[2]) requests.push({ name: set[1], value: set[2], where, ...optional })
     else if (line.trim() && !line.startsWith('#')) {
       throw new Failure(
         'usage',
@@ -47,7 +54,8 @@ export async function readFragments(files: string[]): Promise<Request[]> {
           { remedy: 'leave one of the two fragments out, or move the option to a fragment of its own' },
         )
       }
-      merged.set(request.name, other ?? request)
+      // One that must be there outweighs one that may be missing.
+      merged.set(request.name, other && !other.optional ? other : request)
     }
   }
   return [...merged.values()].sort((a, b) => (a.name < b.name ? -1 : 1))

@@ -11,7 +11,8 @@ export interface Definition {
   prompt: boolean
 }
 
-type Definitions = Map<string, Definition[]>
+/** By name, without `CONFIG_`. */
+export type Definitions = Map<string, Definition[]>
 
 /**
  * Reads the Kconfig files of a kernel tree, following `source`. Only what explains why an option is off is kept.

@@ -2,7 +2,7 @@ import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { Failure } from '../failure.ts'
 import { configLine, parseConfig, type Request } from './fragments.ts'
-import { explainOption, readKconfig } from './kconfig-files.ts'
+import { type Definitions, explainOption, readKconfig } from './kconfig-files.ts'
 
 /** What `make tinyconfig` merges over allnoconfig, where the tree has it. */
 const tinyFragments = [
@@ -12,7 +12,8 @@ const tinyFragments = [
 ]
 
 /**
- * Writes `.config` in the build directory: tinyconfig with the requests in it, and checks that every one was kept.
+ * Writes `.config` in the build directory: tinyconfig with the requests in it, and checks that every one was kept,
+ * save those that are asked for only if the tree has them and that it has not.
  *
  * tinyconfig and the fragments are given to allnoconfig at once. Merging the fragments afterwards, and leaving the
  * rest to olddefconfig, would switch on whatever becomes visible and defaults to y: a fifth more objects.
@@ -35,7 +36,10 @@ export async function configure(
   await make('allnoconfig', `KCONFIG_ALLCONFIG=${allconfig}`)
   const final = join(build, '.config')
   const dropped = droppedRequests(requests, await readFile(final, 'utf8'))
-  if (dropped.length > 0) throw await droppedFailure(source, final, dropped)
+  if (dropped.length === 0) return
+  const options = await readKconfig(source, { SRCARCH: 'x86', HEADER_ARCH: 'x86' })
+  const wrong = dropped.filter(({ name, optional }) => !optional || options.has(name))
+  if (wrong.length > 0) throw await droppedFailure(options, final, wrong)
 }
 
 /** The requests that a final .config does not hold. */
@@ -48,9 +52,8 @@ function configValues(config: string): Map<string, string> {
   return new Map(parseConfig('.config', config).map(({ name, value }) => [name, value]))
 }
 
-async function droppedFailure(source: string, final: string, dropped: Request[]): Promise<Failure> {
+async function droppedFailure(options: Definitions, final: string, dropped: Request[]): Promise<Failure> {
   const values = configValues(await readFile(final, 'utf8'))
-  const options = await readKconfig(source, { SRCARCH: 'x86', HEADER_ARCH: 'x86' })
   const reasons = dropped.flatMap((request) => [
     `${request.where}: CONFIG_${request.name} is wanted ${request.value}, but kconfig made it ${values.get(request.name) ?? 'n'}`,
     ...explainOption(request.name, request.value, options, values).map((line) => `    ${line}`),

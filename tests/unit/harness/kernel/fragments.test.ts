@@ -25,6 +25,22 @@ test('fragments are merged, whatever their order, comments and repetitions', asy
   expect((await readFragments([b, a])).map(configLine)).toEqual(lines)
 })
 
+test('an option that only some trees have is asked for with a mark, which another fragment can overrule', async () => {
+  const a = await fragment(
+    'a',
+    'CONFIG_A=y # if the tree has it\nCONFIG_B=y # if the tree has it\nCONFIG_C=y\n',
+  )
+  const b = await fragment('b', 'CONFIG_B=y\nCONFIG_C=y # if the tree has it\n')
+  for (const files of [
+    [a, b],
+    [b, a],
+  ]) {
+    const requests = await readFragments(files)
+    expect(requests.map(configLine)).toEqual(['CONFIG_A=y', 'CONFIG_B=y', 'CONFIG_C=y'])
+    expect(requests.map(({ optional }) => optional)).toEqual([true, undefined, undefined])
+  }
+})
+
 test('two fragments that contradict are refused with both places', async () => {
   const a = await fragment('a', 'CONFIG_X=y\n')
   const b = await fragment('b', '\n# CONFIG_X is not set\n')
