@@ -1,7 +1,6 @@
 import { readFile, rename, writeFile } from 'node:fs/promises'
 import { cpus, loadavg, release, totalmem } from 'node:os'
 import { join } from 'node:path'
-import { findProgram } from '../../qemu/cc.ts'
 import { withPrivateDirectory } from '../../qemu/private-directory.ts'
 import { measureCold } from '../bench/cold.ts'
 import { type BenchReport, benchSchema, benchVersion } from '../bench/figures.ts'
@@ -105,8 +104,7 @@ async function benchWarm(o: Common & { limit: string }): Promise<Measured> {
   const [cell] = planRun(config, []).cells
   if (!cell) throw new Error('a plan without a cell')
   const provided = await provideCell(cell, { tools: [], signal, emit })
-  const qemu = await findProgram(cell.machine.qemu)
-  if (!qemu) throw new Failure('infra', `there is no ${cell.machine.qemu}`)
+  const { qemu } = provided.facts.machine
 
   const words = configWords(options)
   const common: Omit<RoundOptions, 'directory' | 'note'> = {

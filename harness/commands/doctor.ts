@@ -8,8 +8,13 @@ import { chooseAccelerator, qemuVersion } from '../../qemu/accel.ts'
 import { findProgram } from '../../qemu/cc.ts'
 import { cacheDirectory } from '../cache/directory.ts'
 import { type Config, loadConfig } from '../config/load.ts'
+import type { QemuSpec, TreeSpec } from '../config/schema.ts'
+import { availableVersion } from '../debian/download.ts'
+import { type DebianSource, sourceName } from '../debian/source.ts'
 import { describeFailure, Failure } from '../failure.ts'
 import { compilerVersion } from '../kernel/toolchain.ts'
+import { fetchedQemu } from '../qemu/provide.ts'
+import { fetchedTree } from '../tree/provide.ts'
 import type { CommandContext } from './run.ts'
 
 const execute = promisify(execFile)
@@ -19,8 +24,9 @@ interface Finding {
   subject: string
   /** What is there, or what is wrong with it. */
   text: string
-  /** false: the main job cannot run. */
   works: boolean
+  /** false: the main job can run without it. */
+  needed?: boolean
 }
 
 /** Bytes that a first run writes to the cache: package, git objects, work tree, build and kernel of 6.12. */
@@ -34,7 +40,8 @@ export async function doctor({ cwd, signal }: CommandContext): Promise<number> {
   const config = await loadConfig(cwd)
   const cache = cacheDirectory()
   const stateDir = join(cache, 'state')
-  const { qemu, accel } = config.machine
+  const { trees, qemus, machine } = config
+  const emulators = qemus.includes(machine.qemu) ? qemus : [machine.qemu, ...qemus]
   const findings = [
     { subject: 'configuration', text: config.file, works: true },
     {
@@ -45,8 +52,14 @@ export async function doctor({ cwd, signal }: CommandContext): Promise<number> {
     await packages('required'),
     await find('compiler', compilerVersion),
     await find('ccache', ccache),
-    await find('QEMU', async () => `${qemu} ${await qemuVersion({ qemu, stateDir })}`),
+    ...(await Promise.all([
+      ...trees.map((tree) => findTree(tree, config, { cache, signal })),
+      ...emulators.map((qemu) => findQemu(qemu, config, { cache, signal })),
+    ])),
     await find('accelerator', async () => {
+      const { qemu: spec, accel } = machine
+      const qemu = 'program' in spec ? spec.program : (await fetchedQemu(spec, cache))?.program
+      if (!qemu) return `${accel}; whether kvm works is not known before QEMU ${spec.label} is fetched`
       const chosen = await chooseAccelerator({ wanted: accel, qemu, stateDir, signal })
       return chosen.accel === 'kvm' ? `kvm: ${chosen.reason}` : chosen.reason
     }),
@@ -54,21 +67,55 @@ export async function doctor({ cwd, signal }: CommandContext): Promise<number> {
     await packages('useful'),
   ]
   const width = Math.max(...findings.map(({ subject }) => subject.length))
-  for (const { subject, text, works } of findings) {
+  for (const { subject, text, works, needed = true } of findings) {
     const [first, ...more] = text.split('\n')
-    process.stdout.write(`${works ? 'ok     ' : 'MISSING'} ${subject.padEnd(width)}  ${first}\n`)
+    const state = works ? 'ok' : needed ? 'MISSING' : 'absent'
+    process.stdout.write(`${state.padEnd(7)} ${subject.padEnd(width)}  ${first}\n`)
     for (const line of more) process.stdout.write(`${' '.repeat(width + 10)}${line}\n`)
   }
-  return findings.every(({ works }) => works) ? 0 : 3
+  return findings.every(({ works, needed = true }) => works || !needed) ? 0 : 3
 }
 
-async function find(subject: string, look: () => Promise<string>): Promise<Finding> {
+async function find(subject: string, look: () => Promise<string>, needed = true): Promise<Finding> {
   try {
     return { subject, text: await look(), works: true }
   } catch (error) {
     if (!(error instanceof Failure)) throw error
-    return { subject, text: describeFailure(error), works: false }
+    return { subject, text: describeFailure(error), works: false, needed }
   }
+}
+
+interface Place {
+  cache: string
+  signal: AbortSignal
+}
+
+function findTree(tree: TreeSpec, config: Config, { cache, signal }: Place): Promise<Finding> {
+  const look = async () => {
+    const version = fetchedTree(tree, cache)
+    return version
+      ? `${sourceName(tree)} ${version}`
+      : canBeFetched(tree, `--tree ${tree.label}`, { cache, signal })
+  }
+  return find(`tree ${tree.label}`, look, tree === config.tree)
+}
+
+function findQemu(qemu: QemuSpec, config: Config, { cache, signal }: Place): Promise<Finding> {
+  const look = async () => {
+    if ('program' in qemu) {
+      return `${qemu.program} ${await qemuVersion({ qemu: qemu.program, stateDir: join(cache, 'state') })}`
+    }
+    const fetched = await fetchedQemu(qemu, cache)
+    return fetched
+      ? `${sourceName(qemu)} ${fetched.version}`
+      : canBeFetched(qemu, `--qemu ${qemu.label}`, { cache, signal })
+  }
+  return find(`QEMU ${qemu.label}`, look, qemu === config.machine.qemu)
+}
+
+async function canBeFetched(source: DebianSource, option: string, { cache, signal }: Place): Promise<string> {
+  const o = { directory: cache, aptState: join(cache, 'apt'), step: 'look', signal }
+  return `${sourceName(source)} ${await availableVersion(source, o)}, fetched by the first run with ${option}`
 }
 
 /** The required packages stop a run when they are missing; the useful ones only make `copylab shell` richer. */
@@ -95,7 +142,7 @@ async function packages(kind: 'required' | 'useful'): Promise<Finding> {
     `  ${command}`,
     ...missing.map((name) => `  ${name}: ${wanted[name]}`),
   ]
-  return { subject, text: text.join('\n'), works: kind === 'useful' }
+  return { subject, text: text.join('\n'), works: false, needed: kind === 'required' }
 }
 
 async function installed(name: string): Promise<boolean> {

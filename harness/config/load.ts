@@ -2,13 +2,15 @@ import { readFile } from 'node:fs/promises'
 import { dirname, isAbsolute, join, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { Failure } from '../failure.ts'
-import { type ConfigFile, fileSchema, machineSchema, type TreeSpec } from './schema.ts'
+import { type ConfigFile, fileSchema, machineSchema, type QemuSpec, type TreeSpec } from './schema.ts'
 import { parseYaml } from './yaml.ts'
 
 /** What the command line may replace. Paths are relative to the working directory. */
 export interface Overrides {
   tree?: string | undefined
   series?: string | undefined
+  /** How many patches of the series, as typed. */
+  patches?: string | undefined
   kconfig?: string[] | undefined
   qemu?: string | undefined
   accel?: string | undefined
@@ -21,14 +23,19 @@ export interface Overrides {
 export interface Config {
   /** The copylab.yaml that was read. */
   file: string
-  tree: { label: string } & TreeSpec
+  tree: TreeSpec
   /** Directory of the series; null: none. */
   series: string | null
+  /** Only so many patches of the series, the first ones; undefined: all. */
+  patches: number | undefined
   /** Fragments, in order. */
   kconfig: string[]
   /** `memory` is in MiB. */
-  machine: ConfigFile['machine']
+  machine: Omit<ConfigFile['machine'], 'qemu'> & { qemu: QemuSpec }
   results: string
+  /** All that `tree` and `machine.qemu` were chosen from. */
+  trees: TreeSpec[]
+  qemus: QemuSpec[]
 }
 
 /** The top of copylab's own sources. */
@@ -47,31 +54,46 @@ export async function loadConfig(cwd: string, overrides: Overrides = {}): Promis
   const base = dirname(file)
 
   const label = overrides.tree ?? value.tree
-  const tree = Object.hasOwn(value.trees, label) ? value.trees[label] : undefined
+  const trees = labelled(value.trees)
+  const tree = trees.find((one) => one.label === label)
   if (!tree) {
     const origin = overrides.tree === undefined ? where(['tree']) : '--tree'
-    const known = Object.keys(value.trees).join(', ')
+    const known = trees.map((one) => one.label).join(', ')
     throw new Failure(
       'usage',
       `${origin}: there is no tree ${JSON.stringify(label)}; expected one of: ${known}`,
     )
   }
-  const machine = { ...value.machine }
-  if (overrides.qemu !== undefined) machine.qemu = overrides.qemu
+  const qemus = labelled(value.qemus).map((one) =>
+    'program' in one ? { ...one, program: programPath(one.program, base) } : one,
+  )
+  const qemu = overrides.qemu ?? value.machine.qemu
+  const qemuBase = overrides.qemu === undefined ? base : cwd
+  const machine = {
+    ...value.machine,
+    qemu: qemus.find((one) => one.label === qemu) ?? { label: qemu, program: programPath(qemu, qemuBase) },
+  }
   if (overrides.accel !== undefined) machine.accel = accelerator(overrides.accel)
   if (overrides.memory !== undefined) machine.memory = memory(overrides.memory)
 
   return {
     file,
-    tree: { label, ...tree },
+    tree,
     series:
       overrides.series === undefined ? seriesPath(value.series, base) : seriesPath(overrides.series, cwd),
+    patches: overrides.patches === undefined ? undefined : patchCount(overrides.patches),
     kconfig: overrides.kconfig
       ? overrides.kconfig.map((name) => fragmentPath(name, base, cwd))
       : value.kconfig.map((name) => fragmentPath(name, base, base)),
     machine,
     results: overrides.results === undefined ? resolve(base, value.results) : resolve(cwd, overrides.results),
+    trees,
+    qemus,
   }
+}
+
+function labelled<T extends object>(choices: Record<string, T>): ({ label: string } & T)[] {
+  return Object.entries(choices).map(([label, choice]) => ({ label, ...choice }))
 }
 
 async function findFile(cwd: string): Promise<{ file: string; text: string }> {
@@ -94,6 +116,16 @@ async function findFile(cwd: string): Promise<{ file: string; text: string }> {
 
 function seriesPath(series: string, base: string): string | null {
   return series === 'none' ? null : resolve(base, series)
+}
+
+/** A name is looked up on the PATH when it is needed. */
+function programPath(program: string, base: string): string {
+  return program.includes('/') ? resolve(base, program) : program
+}
+
+function patchCount(value: string): number {
+  if (/^\d{1,5}$/.test(value)) return Number(value)
+  throw new Failure('usage', `--patches: expected a number from 0 on, not ${JSON.stringify(value)}`)
 }
 
 function fragmentPath(name: string, configBase: string, pathBase: string): string {

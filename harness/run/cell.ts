@@ -11,6 +11,7 @@ import type { Emit } from '../events.ts'
 import { deviceTraceEvents } from '../evidence/device-trace.ts'
 import { type Kernel, provideKernel } from '../kernel/provide.ts'
 import { loadSeries, type Series } from '../series/load.ts'
+import { provideQemu } from '../qemu/provide.ts'
 import { provideTree } from '../tree/provide.ts'
 import type { CellFacts } from './outcome.ts'
 import type { Cell } from './plan.ts'
@@ -42,8 +43,9 @@ export async function provideCell(
   { tools, files = [], imageDir, signal, emit }: CellOptions,
 ): Promise<ProvidedCell> {
   const cache = cacheDirectory()
-  const { qemu, accel, cpus, memory } = cell.machine
+  const { accel, cpus, memory } = cell.machine
   const provideMachine = async (signal: AbortSignal): Promise<Machine> => {
+    const qemu = await provideQemu(cell.machine.qemu, { cache, signal, emit })
     const [version, accelerator] = await together(signal, (signal) => [
       qemuVersion({ qemu, stateDir: cache }),
       chooseAccelerator({ wanted: accel, qemu, stateDir: cache, signal, emit }),

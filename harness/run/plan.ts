@@ -1,5 +1,6 @@
 import { basename } from 'node:path'
 import type { Config } from '../config/load.ts'
+import { sourceName } from '../debian/source.ts'
 import type { CaseInfo } from './cases.ts'
 
 /** Tree × series × kconfig × machine. */
@@ -25,14 +26,19 @@ export function planRun(config: Config, cases: CaseInfo[]): Plan {
   return { cells: [{ name, tree, series, kconfig, machine }], cases, results }
 }
 
+function qemuName(qemu: Cell['machine']['qemu']): string {
+  const what = 'program' in qemu ? qemu.program : sourceName(qemu)
+  return what === qemu.label ? what : `${qemu.label}: ${what}`
+}
+
 /** For `--dry-run`. */
 export function showPlan({ cells, cases, results }: Plan): string {
   const lines = cells.flatMap(({ name, tree, series, kconfig, machine }) => [
     `cell ${name}`,
-    `  tree     ${tree.label}: ${tree.debian}`,
+    `  tree     ${tree.label}: ${sourceName(tree)}`,
     `  series   ${series ?? 'none'}`,
     `  kconfig  ${kconfig.map((path) => basename(path, '.config')).join(' ')}`,
-    `  machine  ${machine.qemu}, ${machine.accel}, ${machine.cpus} CPUs, ${machine.memory} MiB`,
+    `  machine  QEMU ${qemuName(machine.qemu)}, ${machine.accel}, ${machine.cpus} CPUs, ${machine.memory} MiB`,
   ])
   return [
     ...lines,

@@ -5,6 +5,8 @@ import { z } from 'zod'
 import { publish } from '../cache/directory.ts'
 import { withLock } from '../cache/lock.ts'
 import { checkRoom } from '../cache/room.ts'
+import type { TreeSpec } from '../config/schema.ts'
+import { type DebianSource, sourceName } from '../debian/source.ts'
 import type { Emit } from '../events.ts'
 import { Failure } from '../failure.ts'
 
@@ -42,16 +44,11 @@ const readySchema = z.object({ id: z.string(), version: z.string(), base: z.stri
  * Three steps, each whole or absent, so that an interrupted run goes on after the last whole one: the package, the
  * git objects, the work tree. The version found first is recorded, and later runs ask apt nothing.
  */
-export async function provideTree(
-  spec: { label: string; debian: string },
-  options: TreeOptions,
-): Promise<Tree> {
-  const trees = join(options.cache, 'trees')
-  // The request names the place, so a pin and the unpinned package are kept apart.
-  const directory = join(trees, spec.debian)
-  const lock = `tree-${spec.debian}`
+export async function provideTree(spec: TreeSpec, options: TreeOptions): Promise<Tree> {
+  const directory = placeOf(spec, options.cache)
+  const lock = `tree-${sourceName(spec)}`
   const known = () => {
-    const ready = readReady(join(directory, 'ready.json'))
+    const ready = readReady(directory)
     return ready && { ...ready, label: spec.label, git: join(directory, 'source'), lock }
   }
   return (
@@ -59,7 +56,7 @@ export async function provideTree(
     (await withLock(
       lock,
       async () => {
-        if (!known()) await prepare(spec.debian, directory, options)
+        if (!known()) await prepare(spec, directory, options)
         const tree = known()
         if (!tree) throw new Failure('infra', `${directory} vanished while the tree was being prepared`)
         return tree
@@ -69,17 +66,27 @@ export async function provideTree(
   )
 }
 
-function readReady(file: string): z.infer<typeof readySchema> | undefined {
+/** The Debian version of the tree, if it lies ready in the cache. */
+export function fetchedTree(source: DebianSource, cache: string): string | undefined {
+  return readReady(placeOf(source, cache))?.version
+}
+
+/** The request names the place, so a pin and the unpinned package are kept apart. */
+function placeOf(source: DebianSource, cache: string): string {
+  return join(cache, 'trees', sourceName(source))
+}
+
+function readReady(directory: string): z.infer<typeof readySchema> | undefined {
   try {
-    return readySchema.parse(JSON.parse(readFileSync(file, 'utf8')))
+    return readySchema.parse(JSON.parse(readFileSync(join(directory, 'ready.json'), 'utf8')))
   } catch {
     return undefined // not there, or not whole: made again
   }
 }
 
-async function prepare(request: string, directory: string, options: TreeOptions): Promise<void> {
+async function prepare(source: DebianSource, directory: string, options: TreeOptions): Promise<void> {
   // Loaded late: a run that finds the tree ready has no use for them.
-  const { downloadPackage } = await import('./debian.ts')
+  const { downloadPackage } = await import('../debian/download.ts')
   const { importPackage } = await import('./import.ts')
   const { git } = await import('./git.ts')
   const { signal, emit } = options
@@ -87,45 +94,49 @@ async function prepare(request: string, directory: string, options: TreeOptions)
 
   const packageDirectory = join(directory, 'package')
   const packageFile = join(packageDirectory, 'package.deb')
-  const source = join(directory, 'source')
+  const workTree = join(directory, 'source')
+  const request = source.debian
+  const place = source.suite === undefined ? "the machine's Debian archive" : `Debian's ${source.suite}`
   const version = () => readText(join(packageDirectory, 'version'))
   const imported = () => {
-    const [commit, tree] = readText(join(source, '.git', 'copylab-imported'))?.split(' ') ?? []
+    const [commit, tree] = readText(join(workTree, '.git', 'copylab-imported'))?.split(' ') ?? []
     return commit && tree ? { commit, tree } : undefined
   }
 
   await step(
     'fetch',
-    `${request} from the machine's Debian archive`,
+    `${request} from ${place}`,
     version() !== undefined && existsSync(packageFile),
     options,
     async () => {
       await checkRoom(directory, roomNeeded, 'a kernel tree needs')
       // What is left of another package, and what came out of it: the new one may be of another version.
-      for (const old of [packageDirectory, source]) await rm(old, { recursive: true, force: true })
+      for (const old of [packageDirectory, workTree]) await rm(old, { recursive: true, force: true })
       await publish(packageDirectory, async (temporary) => {
         await mkdir(temporary, { mode: 0o700 })
         const aptState = join(options.cache, 'apt')
-        const { version } = await downloadPackage(request, { directory: temporary, aptState, signal, emit })
+        const { version } = await downloadPackage(source, {
+          ...{ directory: temporary, aptState, step: 'fetch', signal, emit },
+        })
         await writeFile(join(temporary, 'version'), version)
       })
     },
   )
   await step('unpack', `${request} ${version()} into git`, imported() !== undefined, options, async () => {
-    await rm(source, { recursive: true, force: true })
-    await publish(source, async (temporary) => {
+    await rm(workTree, { recursive: true, force: true })
+    await publish(workTree, async (temporary) => {
       await mkdir(temporary, { mode: 0o700 })
       const { commit, tree } = await importPackage(packageFile, temporary, options)
       await writeFile(join(temporary, '.git', 'copylab-imported'), `${commit} ${tree}`)
     })
   })
-  await step('checkout', source, false, options, async () => {
+  await step('checkout', workTree, false, options, async () => {
     // Left by a checkout that was killed; we hold the tree's own lock.
-    await rm(join(source, '.git', 'index.lock'), { force: true })
-    await git(source, ['-c', 'checkout.workers=0', 'reset', '--quiet', '--hard', 'base'], { signal })
+    await rm(join(workTree, '.git', 'index.lock'), { force: true })
+    await git(workTree, ['-c', 'checkout.workers=0', 'reset', '--quiet', '--hard', 'base'], { signal })
   })
   const base = imported()
-  if (!base) throw new Failure('infra', `${source} vanished while it was being checked out`)
+  if (!base) throw new Failure('infra', `${workTree} vanished while it was being checked out`)
   const ready = join(directory, 'ready.json')
   const content: z.infer<typeof readySchema> = { id: base.tree, version: version() ?? '', base: base.commit }
   await writeFile(`${ready}.new`, JSON.stringify(content))

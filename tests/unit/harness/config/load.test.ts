@@ -8,7 +8,8 @@ let directory: string
 const file = () => join(directory, 'copylab.yaml')
 const good = `trees:
   "6.12": { debian: linux-source-6.12 }
-  "6.1": { debian: linux-source-6.1=6.1.123-1 }
+  "6.1": { debian: linux-source-6.1=6.1.123-1, suite: bookworm-security }
+qemus: { mine: { program: bin/q }, "10.0": { debian: qemu-system-x86, suite: bookworm-backports } }
 tree: "6.12"
 series: patches/x
 kconfig: [boot, extra/mine.config]
@@ -23,13 +24,18 @@ describe('a good file', () => {
   test('is found from a directory below it, and names become paths', async () => {
     await writeFile(file(), good)
     await mkdir(join(directory, 'a/b'), { recursive: true })
-    expect(await loadConfig(join(directory, 'a/b'))).toEqual({
+    expect(await loadConfig(join(directory, 'a/b'))).toMatchObject({
       file: file(),
       tree: { label: '6.12', debian: 'linux-source-6.12' },
       series: join(directory, 'patches/x'),
       kconfig: [join(directory, 'kconfigs/boot.config'), join(directory, 'extra/mine.config')],
-      machine: { qemu: 'qemu-system-x86_64', accel: 'auto', cpus: 2, memory: 384 },
+      machine: {
+        ...{ accel: 'auto', cpus: 2, memory: 384 },
+        qemu: { label: 'qemu-system-x86_64', program: 'qemu-system-x86_64' },
+      },
       results: join(directory, 'results'),
+      trees: [{ label: '6.12' }, { label: '6.1' }],
+      qemus: [{ label: 'mine', program: join(directory, 'bin/q') }, { label: '10.0' }],
     })
   })
 
@@ -42,18 +48,27 @@ describe('a good file', () => {
       series: '../mine',
       kconfig: ['block', './x.config'],
       accel: 'tcg',
-      qemu: '/q',
+      qemu: '../q',
       memory: '1024',
       results: 'r',
     })
     expect(config).toMatchObject({
-      tree: { label: '6.1', debian: 'linux-source-6.1=6.1.123-1' },
+      tree: { label: '6.1', debian: 'linux-source-6.1=6.1.123-1', suite: 'bookworm-security' },
       series: join(directory, 'mine'),
       kconfig: [join(directory, 'kconfigs/block.config'), join(cwd, 'x.config')],
-      machine: { accel: 'tcg', qemu: '/q', memory: 1024 },
+      machine: { accel: 'tcg', qemu: { label: '../q', program: join(directory, 'q') }, memory: 1024 },
       results: join(cwd, 'r'),
     })
     expect((await loadConfig(cwd, { series: 'none' })).series).toBeNull()
+  })
+
+  test.each([
+    ['10.0', { label: '10.0', debian: 'qemu-system-x86', suite: 'bookworm-backports' }],
+    ['mine', { label: 'mine', program: expect.stringMatching(/^\/.*\/bin\/q$/) }],
+    ['kvm', { label: 'kvm', program: 'kvm' }],
+  ])('--qemu %s is a choice of the file, else a program', async (qemu, chosen) => {
+    await writeFile(file(), good)
+    expect((await loadConfig(directory, { qemu })).machine.qemu).toEqual(chosen)
   })
 
   test('is the one that copylab comes with where there is no other', async () => {
@@ -63,22 +78,24 @@ describe('a good file', () => {
 
 describe('a wrong file is refused with its line', () => {
   test.each([
-    ['an unknown key', good.replace('series:', 'serie:'), 5, 'unknown key serie'],
+    ['an unknown key', good.replace('series:', 'serie:'), 6, 'unknown key serie'],
     ['a tree that is no file name', good.replace('"6.1":', '"..":'), 3, 'a letter, digit or _ first'],
-    ['an unknown key inside', `${good}machine: { cpus: 2,\n  mem: 3 }\n`, 8, 'unknown key machine.mem'],
-    ['a wrong type', `${good}machine:\n  cpus: many\n`, 8, 'machine.cpus'],
-    ['a bad item of a list', good.replace('extra/mine.config', '7'), 6, 'kconfig.1'],
+    ['an unknown key inside', `${good}machine: { cpus: 2,\n  mem: 3 }\n`, 9, 'unknown key machine.mem'],
+    ['a wrong type', `${good}machine:\n  cpus: many\n`, 9, 'machine.cpus'],
+    ['a bad item of a list', good.replace('extra/mine.config', '7'), 7, 'kconfig.1'],
     [
       'an unreadable package name',
       good.replace('linux-source-6.12 }', 'linux-image }'),
       2,
       'linux-source-X.Y',
     ],
-    ['no YAML', `${good}  - : [\n`, 7, ''],
+    ['a suite that is none', good.replace('bookworm-security', '../x'), 3, 'expected a suite of Debian'],
+    ['a QEMU without its suite', good.replace(', suite: bookworm-backports', ''), 4, 'qemus.10.0: expected'],
+    ['no YAML', `${good}  - : [\n`, 8, ''],
     [
       'a tree that is not listed',
       good.replace('tree: "6.12"', 'tree: "5.0"'),
-      4,
+      5,
       'expected one of: 6.12, 6.1',
     ],
   ])('%s', async (_what, text, line, words) => {

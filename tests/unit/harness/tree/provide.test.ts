@@ -143,6 +143,63 @@ test('where the lists do not know the package, private ones are read', async () 
   ])
 })
 
+/** Directory of the trees that are fetched from a suite. */
+const suiteTree = () => join(cache, 'trees', 'linux-source-6.12@trixie-backports')
+const fromSuite = { ...spec, suite: 'trixie-backports' }
+const targets = (...lines: string[]) => lines.map((line) => `echo 'mirror ${line}'`).join('; ')
+
+test('a suite is read from the mirror of the machine, by an apt that sees nothing else', async () => {
+  await fakeProgram(
+    'apt-get',
+    `case "$*" in
+      *indextargets*) ${targets('http://other/x Other Other', 'http://mine/debian/ Debian Debian', 'http://mine/security/ Debian Debian-Security')};;
+      *SourceList=*SourceParts=/dev/null*update) ;;
+      *SourceList=*SourceParts=/dev/null*download*) cp ${join(directory, 'toy.deb')} linux-source-6.12_6.12.9-1_all.deb;;
+      *) exit 100;;
+    esac`,
+  )
+  const tree = await provideTree(fromSuite, { cache })
+  expect(tree).toMatchObject({ label: '6.12', version: '6.12.9-1', git: join(suiteTree(), 'source') })
+  const state = join(cache, 'apt', 'trixie-backports')
+  expect(await readFile(join(state, 'sources.list'), 'utf8')).toMatch(
+    /^deb \[target=Packages signed-by=\S*debian-archive-keyring\S*\] http:\/\/mine\/debian\/ trixie-backports main\n$/,
+  )
+  expect(await calls()).toContain(`Dir::State::Lists=${join(state, 'lists')}`)
+  expect(await readdir(join(cache, 'trees'))).toEqual(['linux-source-6.12@trixie-backports'])
+})
+
+test('where the lists were never read, the mirrors are tried in turn', async () => {
+  await fakeProgram(
+    'apt-get',
+    `case "$*" in
+      *indextargets*--no-release-info*) ${targets('http://first/ $(ORIGIN) $(LABEL)', 'http://second/ $(ORIGIN) $(LABEL)')};;
+      *indextargets*) ;;
+      *update) grep second ${join(cache, 'apt/trixie-backports/sources.list')} || { echo 'E: no Release file' >&2; exit 100; };;
+      *download*) cp ${join(directory, 'toy.deb')} linux-source-6.12_6.12.9-1_all.deb;;
+    esac`,
+  )
+  expect(await provideTree(fromSuite, { cache })).toMatchObject({ version: '6.12.9-1' })
+})
+
+test.each([
+  [
+    'no mirror has',
+    targets('http://mine/debian/ Debian Debian'),
+    'E: no Release file',
+    'has the suite trixie-backports',
+  ],
+  ['no mirror could have', ':', 'name no archive', 'add a Debian mirror'],
+])('a suite that %s is a Failure with the remedy', async (_what, listed, words, remedy) => {
+  await fakeProgram(
+    'apt-get',
+    `case "$*" in *indextargets*) ${listed};; *) echo 'E: no Release file' >&2; exit 100;; esac`,
+  )
+  const error = await provideTree(fromSuite, { cache }).catch((failure) => failure)
+  expect(error).toMatchObject({ kind: 'infra', remedy: expect.stringContaining(remedy) })
+  expect(error.message).toContain(words)
+  expect(await readdir(suiteTree())).toEqual([])
+})
+
 test("a package that is not to be had is a Failure with apt's words, command and remedy", async () => {
   await fakeProgram('apt-get', 'echo "E: Unable to locate package" >&2; exit 100')
   const error = await provideTree(spec, { cache }).catch((failure) => failure)
