@@ -54,7 +54,7 @@ export async function provideQemu(spec: QemuSpec, options: QemuOptions): Promise
   if ('program' in spec) {
     const path = await findProgram(spec.program)
     if (path) return path
-    throw new Failure('infra', `there is no ${spec.program}`, {
+    throw new Failure('infra', `there is no QEMU called ${spec.program}`, {
       remedy: 'install qemu-system-x86, or choose another with --qemu; copylab doctor lists the choices',
     })
   }

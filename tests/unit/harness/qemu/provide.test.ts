@@ -149,7 +149,7 @@ test('a program of the machine is found, or a Failure names it and the choices',
   expect(await provideQemu({ label, program: 'qemu-mine' }, { cache })).toBe(join(directory, 'bin/qemu-mine'))
   await expect(provideQemu({ label, program: '10.1' }, { cache })).rejects.toMatchObject({
     kind: 'infra',
-    message: 'there is no 10.1',
+    message: 'there is no QEMU called 10.1',
     remedy: expect.stringContaining('copylab doctor'),
   })
 })
