@@ -10,7 +10,7 @@ import { imageOf } from '../kernel/build.ts'
 import { runMake } from '../kernel/make.ts'
 import { type Kernel, provideKernel } from '../kernel/provide.ts'
 import { buildEnvironment } from '../kernel/toolchain.ts'
-import { loadSeries, type Series } from '../series/load.ts'
+import { configuredSeries, type Series } from '../series/load.ts'
 import { provideTree, type Tree } from '../tree/provide.ts'
 import { runChild } from './child.ts'
 import { type Figure, figure, quotients } from './figures.ts'
@@ -95,7 +95,7 @@ async function coldRound(options: ColdOptions) {
     const cache = join(directory, 'copylab')
     const [tree, series] = await Promise.all([
       provideTree(config.tree, { cache, signal, emit }),
-      config.series === null ? null : loadSeries(config.series, config.tree.label),
+      configuredSeries(config),
     ])
     const kernel = await provideKernel({ tree, series, fragments: config.kconfig, cache, signal, emit })
     const image = (await readFile(log, 'utf8')).trim()

@@ -43,7 +43,7 @@ export const benchSchema = z.object({
   }),
   tree: z.object({ label: z.string(), version: z.string() }),
   /** null: the tree as it is. */
-  series: z.object({ name: z.string(), hash: z.string(), patches: z.int() }).nullable(),
+  series: z.object({ name: z.string(), hash: z.string(), patches: z.int(), total: z.int() }).nullable(),
   kconfig: z.array(z.string()),
   kernel: z.object({ key: z.string(), release: z.string(), compiler: z.string() }),
   /** null: no guest was booted. */

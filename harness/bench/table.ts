@@ -1,4 +1,5 @@
 /** A bench for people. */
+import { patchesOf } from '../series/load.ts'
 import type { BenchReport, Figure } from './figures.ts'
 
 /** The whole report, with a newline at its end. */
@@ -21,7 +22,7 @@ function wrap(text: string): string {
 }
 
 function heading({ tree, series, machine, kernel, rounds, host }: BenchReport): string[] {
-  const patches = series ? `with ${series.patches} patches of ${series.name}` : 'without patches'
+  const patches = series ? `with ${patchesOf(series)} of ${series.name}` : 'without patches'
   const guest = machine ? `, QEMU ${machine.qemuVersion}, ${machine.accel}` : ''
   const { start, end } = host.load
   return [

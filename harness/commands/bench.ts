@@ -16,7 +16,8 @@ import { showProgress } from '../report/progress.ts'
 import { provideResults } from '../report/results-directory.ts'
 import { provideCell } from '../run/cell.ts'
 import { planRun } from '../run/plan.ts'
-import { loadSeries } from '../series/load.ts'
+import { configuredSeries, seriesFacts } from '../series/load.ts'
+import { offers } from '../series/resolve.ts'
 import type { CommandContext } from './run.ts'
 
 export interface BenchOptions extends Overrides {
@@ -101,7 +102,7 @@ function checkOptions({ rounds, cold, qemu, accel, memory }: BenchOptions): numb
 
 async function benchWarm(o: Common & { limit: string }): Promise<Measured> {
   const { config, options, cwd, rounds, limit, signal, emit } = o
-  const [cell] = planRun(config, []).cells
+  const [cell] = planRun(config, await configuredSeries(config), []).cells
   if (!cell) throw new Error('a plan without a cell')
   const provided = await provideCell(cell, { tools: [], signal, emit })
   const { qemu } = provided.facts.machine
@@ -151,7 +152,8 @@ async function benchWarm(o: Common & { limit: string }): Promise<Measured> {
  */
 async function limitOf(config: Config): Promise<string> {
   const remedy = 'use a series that offloads copies inside of a namespace; --cold needs none'
-  if (config.series === null)
+  const series = await configuredSeries(config)
+  if (!series)
     throw new Failure(
       'usage',
       'bench compares offload with fallback, which a kernel without a series lacks',
@@ -159,10 +161,10 @@ async function limitOf(config: Config): Promise<string> {
         remedy,
       },
     )
-  const { name, profile } = await loadSeries(config.series, config.tree.label)
-  if (!profile?.offloads['nvme-same-namespace']) {
-    const why = profile ? 'does not offload copies inside of a namespace' : 'has no profile.yaml'
-    throw new Failure('usage', `bench compares offload with fallback; the series ${name} ${why}`, { remedy })
+  const { name, profile } = series
+  if (!profile || !offers(profile, 'nvme-same-namespace')) {
+    const why = profile?.lacks['nvme-same-namespace'] ?? `the series '${name}' has no profile.yaml`
+    throw new Failure('usage', `bench compares offload with fallback; ${why}`, { remedy })
   }
   return profile.sysfs.limit
 }
@@ -188,7 +190,7 @@ async function benchCold({ config, options, cwd, rounds, lock, signal, emit }: C
   const { tree, series, kernel, figures } = cold
   return {
     tree: { label: tree.label, version: tree.version },
-    series: series && { name: series.name, hash: series.hash, patches: series.patches.length },
+    series: series && seriesFacts(series),
     kconfig: config.kconfig,
     kernel: { key: kernel.key, release: kernel.release, compiler: kernel.compiler },
     machine: null,

@@ -2,7 +2,7 @@ import { cacheDirectory } from '../cache/directory.ts'
 import { loadConfig, type Overrides } from '../config/load.ts'
 import { provideKernel } from '../kernel/provide.ts'
 import { showProgress } from '../report/progress.ts'
-import { loadSeries } from '../series/load.ts'
+import { configuredSeries } from '../series/load.ts'
 import { provideTree } from '../tree/provide.ts'
 import type { CommandContext } from './run.ts'
 
@@ -12,7 +12,7 @@ export async function build(options: Overrides, { cwd, signal }: CommandContext)
   const progress = showProgress({ stream: process.stderr })
   try {
     const common = { cache: cacheDirectory(), emit: progress.emit, signal }
-    const series = config.series === null ? null : await loadSeries(config.series, config.tree.label)
+    const series = await configuredSeries(config)
     const tree = await provideTree(config.tree, common)
     const kernel = await provideKernel({ tree, series, fragments: config.kconfig, ...common })
     process.stdout.write(`${kernel.image}\n`)

@@ -10,7 +10,7 @@ import { showProgress } from '../report/progress.ts'
 import { provideResults, resultsDirectory } from '../report/results-directory.ts'
 import { summaryReporter } from '../report/summary.ts'
 import { findCases } from '../run/cases.ts'
-import { bootCell, provideCell } from '../run/cell.ts'
+import { bootCell, type ProvidedCell, provideCell } from '../run/cell.ts'
 import { hostGuests } from '../run/guest-host.ts'
 import { lastOutcome } from '../run/last-look.ts'
 import {
@@ -25,6 +25,7 @@ import { type Cell, type Plan, planRun, showPlan } from '../run/plan.ts'
 import { Reporters } from '../run/reporters.ts'
 import { selectCases } from '../run/select.ts'
 import { loadVitest, runCases } from '../run/vitest.ts'
+import { configuredSeries, patchesOf } from '../series/load.ts'
 
 export interface RunOptions extends Overrides {
   /** Print the plan and do nothing. */
@@ -59,7 +60,7 @@ export async function run(names: string[], options: RunOptions, context: Command
 
 export async function makePlan(names: string[], options: RunOptions, { cwd }: CommandContext): Promise<Plan> {
   const [config, cases] = await Promise.all([loadConfig(cwd, options), findCases(join(projectRoot, 'tests'))])
-  return planRun(config, selectCases(cases, names))
+  return planRun(config, await configuredSeries(config), selectCases(cases, names))
 }
 
 /** Runs all cells of a plan and reports them. */
@@ -113,7 +114,7 @@ async function runCell(
           cases,
           context: {
             socket: guests.socket,
-            profile: provided.series?.profile ?? null,
+            ...contextOf(provided),
             caseTimeoutMs,
           },
           reporter: reporters,
@@ -136,8 +137,17 @@ async function runCell(
   }
 }
 
+function contextOf({ facts, kernelConfig }: ProvidedCell) {
+  const { cell, machine } = facts
+  return {
+    series: cell.series?.name ?? null,
+    profile: cell.series?.profile ?? null,
+    ...{ kernelConfig, qemuVersion: machine.qemuVersion },
+  }
+}
+
 function titleOf({ cell, kernel, series, machine }: CellFacts): string {
-  const patches = series ? `with ${series.patches} patches of ${series.name}` : 'without patches'
+  const patches = series ? `with ${patchesOf(series)} of ${series.name}` : 'without patches'
   return `${cell.name}: ${kernel.release} ${patches}, QEMU ${machine.qemuVersion}, ${machine.accel}`
 }
 

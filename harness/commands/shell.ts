@@ -5,6 +5,7 @@ import { Failure } from '../failure.ts'
 import { showProgress } from '../report/progress.ts'
 import { bootCell, provideCell } from '../run/cell.ts'
 import { planRun } from '../run/plan.ts'
+import { configuredSeries } from '../series/load.ts'
 import type { CommandContext } from './run.ts'
 
 export interface ShellOptions extends Overrides {
@@ -26,7 +27,8 @@ export async function shell(
       remedy: 'give the command to run: copylab shell -- COMMAND',
     })
   }
-  const [cell] = planRun(await loadConfig(cwd, options), []).cells
+  const config = await loadConfig(cwd, options)
+  const [cell] = planRun(config, await configuredSeries(config), []).cells
   if (!cell) throw new Error('a plan without a cell')
   const files = putFiles(options.put ?? [])
   const progress = showProgress({ stream: process.stderr })

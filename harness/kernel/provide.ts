@@ -64,8 +64,11 @@ type Meta = z.infer<typeof metaSchema>
  * taken from the cache, and neither make nor git is started.
  * @throws Failure: 'usage' when the series does not apply or an option is dropped, 'infra' when the build fails.
  */
-export async function provideKernel(options: KernelOptions): Promise<Kernel> {
-  const { tree, series, cache } = options
+export async function provideKernel(wanted: KernelOptions): Promise<Kernel> {
+  // Of a series that is cut off before its first patch, the tree remains as it is.
+  const series = wanted.series?.patches.length ? wanted.series : null
+  const options = { ...wanted, series }
+  const { tree, cache } = options
   const [requests, compiler] = await Promise.all([readFragments(options.fragments), compilerVersion()])
   const inputs = [recipe, tree.id, series?.hash ?? null, requests.map(configLine), compiler]
   const key = createHash('sha256').update(JSON.stringify(inputs)).digest('hex')

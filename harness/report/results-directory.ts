@@ -6,6 +6,7 @@ import { quoted } from '../../qemu/lost.ts'
 import { Failure } from '../failure.ts'
 import { lastLookId } from '../run/last-look.ts'
 import type { CaseOutcome, CellFacts, RunReporter } from '../run/outcome.ts'
+import { patchesOf } from '../series/load.ts'
 import { metricsOf } from './metrics.ts'
 
 /** The file of a case's result. `nodev`: the cases choose their devices by themselves. */
@@ -127,7 +128,7 @@ function fullText({ kernel, series, machine }: CellFacts, outcome: CaseOutcome):
     `${id}: ${description}`,
     `again: ${command}`,
     `kernel: ${kernel.release} ${kernel.image}`,
-    `series: ${series ? `${series.name} ${series.hash}` : 'none'}`,
+    `series: ${series ? `${patchesOf(series)} of ${series.name}, ${series.hash}` : 'none'}`,
     `machine: ${machine.qemuVersion}, ${machine.accel}, boot ${record.boot}`,
     `by hand: ${quoted(record.qemu)}`,
     '',

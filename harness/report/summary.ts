@@ -38,8 +38,8 @@ const cellSummary = z.object({
   /** Also the name of the cell's directory. */
   name: z.string(),
   tree: z.object({ label: z.string(), version: z.string() }),
-  /** null: the tree as it is. `hash` is a SHA-256 over the patches. */
-  series: z.object({ name: z.string(), hash: z.string(), patches: z.int() }).nullable(),
+  /** null: the tree as it is. `hash` is a SHA-256 over the patches that are applied, the first `patches` of `total`. */
+  series: z.object({ name: z.string(), hash: z.string(), patches: z.int(), total: z.int() }).nullable(),
   kconfig: z.array(z.string()),
   /** `key` addresses the image by all that went into it. */
   kernel: z.object({ key: z.string(), release: z.string(), compiler: z.string(), image: z.string() }),

@@ -8,13 +8,15 @@ export interface CaseInfo {
   id: string
   group: string
   description: string
-  /** The kind of path that a series must offload for the case to make sense, a key of its profile. */
-  offloads?: string
+  /** The kinds of path that must be offloaded for the case to make sense. */
+  offloads: string[]
+  /** What else it needs, the calls that it makes among it. */
+  needs: string[]
   /** Absolute path. */
   file: string
 }
 
-/** `kernelCase('id', 'description', { offloads: '…' }, …` over one line or several, as the formatter leaves it. */
+/** `kernelCase('id', 'description', { offloads: '…', needs: ['…'] }, …` over one line or several, as the formatter leaves it. */
 const declaration = /^kernelCase\(\s*'([^']*)',\s*'((?:[^'\\]|\\.)*)',\s*\{([^}]*)\}/gm
 
 /**
@@ -53,8 +55,28 @@ async function casesOf(file: string, directory: string): Promise<CaseInfo[]> {
     if (!/^[a-z]+\/\d{3}$/.test(id) || !id.startsWith(`${group}/`)) {
       throw new Failure('usage', `${file}: case '${id}' must be named ${group}/NNN, after its folder`)
     }
-    const [, offloads] = /offloads: '([^']+)'/.exec(options) ?? []
-    const info = { id, group, description: description.replace(/\\(.)/g, '$1'), file }
-    return offloads === undefined ? info : { ...info, offloads }
+    return {
+      id,
+      group,
+      description: description.replace(/\\(.)/g, '$1'),
+      file,
+      ...requirementsOf(options, file, id),
+    }
+  })
+}
+
+/** `key: 'word'` or `key: ['word', 'word']` */
+const option = /(\w+): (?:'([^']*)'|\[((?:\s*'[^']*',?)*)\s*\]),?/g
+
+function requirementsOf(options: string, file: string, id: string): Pick<CaseInfo, 'offloads' | 'needs'> {
+  const found = { offloads: [] as string[], needs: [] as string[] }
+  const rest = options.replace(option, (all, key: string, word?: string, list = '') => {
+    if (key !== 'offloads' && key !== 'needs') return all
+    found[key] = word === undefined ? [...list.matchAll(/'([^']*)'/g)].map((match) => match[1] ?? '') : [word]
+    return ''
+  })
+  if (!rest.trim()) return found
+  throw new Failure('usage', `${file}: the options of case ${id} cannot be read: ${rest.trim()}`, {
+    remedy: "write offloads and needs as literals: offloads: 'scsi', needs: ['BLKCOPYV']",
   })
 }

@@ -10,8 +10,8 @@ import { projectRoot } from '../config/load.ts'
 import type { Emit } from '../events.ts'
 import { deviceTraceEvents } from '../evidence/device-trace.ts'
 import { type Kernel, provideKernel } from '../kernel/provide.ts'
-import { loadSeries, type Series } from '../series/load.ts'
 import { provideQemu } from '../qemu/provide.ts'
+import { seriesFacts } from '../series/load.ts'
 import { provideTree } from '../tree/provide.ts'
 import type { CellFacts } from './outcome.ts'
 import type { Cell } from './plan.ts'
@@ -30,8 +30,9 @@ export interface CellOptions {
 
 export interface ProvidedCell {
   facts: CellFacts
-  series: Series | null
   initrd: string
+  /** Path of the kernel's .config. */
+  kernelConfig: string
 }
 
 /** Programs of tests/guest; the guest has them in /bin under these names. */
@@ -66,29 +67,28 @@ export async function provideCell(
     })
   }
   const provideSource = async (signal: AbortSignal) => {
-    const [tree, series] = await together(signal, (signal) => [
-      provideTree(cell.tree, { cache, signal, emit }),
-      cell.series === null ? null : loadSeries(cell.series, cell.tree.label),
-    ])
-    const kernel = await provideKernel({ tree, series, fragments: cell.kconfig, cache, signal, emit })
-    return { tree, series, kernel }
+    const tree = await provideTree(cell.tree, { cache, signal, emit })
+    const { series, kconfig } = cell
+    const kernel = await provideKernel({ tree, series, fragments: kconfig, cache, signal, emit })
+    return { tree, kernel }
   }
-  const [machine, root, { tree, series, kernel }] = await together(signal, (signal) => [
+  const [machine, root, { tree, kernel }] = await together(signal, (signal) => [
     provideMachine(signal),
     provideRoot(),
     provideSource(signal),
   ])
+  const { series } = cell
   return {
     facts: {
       cell,
       treeVersion: tree.version,
-      series: series && { name: series.name, hash: series.hash, patches: series.patches.length },
+      series: series && seriesFacts(series),
       kernel: kernelFacts(kernel),
       machine,
       topology: defaultTopology.name,
     },
-    series,
     initrd: root.path,
+    kernelConfig: kernel.config,
   }
 }
 

@@ -1,3 +1,4 @@
+import type { SeriesFacts } from '../series/load.ts'
 import type { Cell } from './plan.ts'
 import type { CaseRecord } from './record.ts'
 
@@ -24,7 +25,7 @@ export interface CaseOutcome {
 export interface CellFacts {
   cell: Cell
   treeVersion: string
-  series: { name: string; hash: string; patches: number } | null
+  series: SeriesFacts | null
   kernel: { key: string; release: string; compiler: string; image: string }
   machine: { qemu: string; qemuVersion: string; accel: 'kvm' | 'tcg'; cpus: number; memoryMiB: number }
   /** The topology of the cell's guests. */

@@ -1,6 +1,7 @@
 import { basename } from 'node:path'
 import type { Config } from '../config/load.ts'
 import { sourceName } from '../debian/source.ts'
+import { patchesOf, type Series, seriesFacts } from '../series/load.ts'
 import type { CaseInfo } from './cases.ts'
 
 /** Tree × series × kconfig × machine. */
@@ -8,22 +9,28 @@ export interface Cell {
   /** Names the cell's directory of results. */
   name: string
   tree: Config['tree']
-  series: string | null
+  /** null: the tree as it is. */
+  series: Series | null
   kconfig: string[]
   machine: Config['machine']
 }
 
-/** What a run is to do; nothing of it was looked up, built or started. */
+/** What a run is to do; nothing of it was fetched, built or started. */
 export interface Plan {
   cells: Cell[]
   cases: CaseInfo[]
   results: string
 }
 
-export function planRun(config: Config, cases: CaseInfo[]): Plan {
-  const { tree, series, kconfig, machine, results } = config
-  const name = series === null ? tree.label : `${tree.label}-${basename(series)}`
+/** @param series what `configuredSeries` has found for the configuration */
+export function planRun(config: Config, series: Series | null, cases: CaseInfo[]): Plan {
+  const { tree, kconfig, machine, results } = config
+  const name = series ? `${tree.label}-${basename(series.directory)}${cutOf(series)}` : tree.label
   return { cells: [{ name, tree, series, kconfig, machine }], cases, results }
+}
+
+function cutOf({ patches, total }: Series): string {
+  return patches.length === total ? '' : `-${patches.length}of${total}`
 }
 
 function qemuName(qemu: Cell['machine']['qemu']): string {
@@ -36,7 +43,7 @@ export function showPlan({ cells, cases, results }: Plan): string {
   const lines = cells.flatMap(({ name, tree, series, kconfig, machine }) => [
     `cell ${name}`,
     `  tree     ${tree.label}: ${sourceName(tree)}`,
-    `  series   ${series ?? 'none'}`,
+    `  series   ${series ? `${series.directory}, ${patchesOf(seriesFacts(series))}` : 'none'}`,
     `  kconfig  ${kconfig.map((path) => basename(path, '.config')).join(' ')}`,
     `  machine  QEMU ${qemuName(machine.qemu)}, ${machine.accel}, ${machine.cpus} CPUs, ${machine.memory} MiB`,
   ])

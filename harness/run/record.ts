@@ -6,7 +6,7 @@ const range = z.strictObject({ offset: z.int(), bytes: z.int() })
 
 /** One copy of a call, and what the guest's kernel said of it. Bytes throughout. */
 const requestSchema = z.strictObject({
-  /** The kind of path: a key of the profile's `offloads`, or `never`. */
+  /** The kind of path: a key of the profile's `offloads`, or several (`dm-linear on null-blk`), or `never`. */
   path: z.string(),
   from: z.strictObject({ target: z.string(), offset: z.number() }),
   to: z.strictObject({ target: z.string(), offset: z.number() }),
@@ -99,8 +99,13 @@ declare module 'vitest' {
 export interface CellContext {
   /** Socket of the cell's GuestHost. */
   socket: string
-  /** What the series offers; null: no series, or one without a profile. */
+  /** Name of the series; null: the tree as it is. */
+  series: string | null
+  /** What the applied patches offer; null: no series, or one without a profile. */
   profile: Profile | null
+  /** Path of the kernel's .config. */
+  kernelConfig: string
+  qemuVersion: string
   /** A case that takes longer is failed. */
   caseTimeoutMs: number
 }

@@ -1,46 +1,95 @@
 import { readFile } from 'node:fs/promises'
 import { z } from 'zod'
-import { parseYaml } from '../config/yaml.ts'
+import { type Parsed, parseYaml } from '../config/yaml.ts'
+
+/** Calls that user space copies with: ioctls of <linux/fs.h>, and copy_file_range(2) between block devices. */
+export const abis = ['BLKCOPY', 'BLKCOPYV', 'copy_file_range'] as const
 
 /** The ways from a source to a destination that a series may or may not offload. */
-export const paths = ['nvme-same-namespace', 'nvme-cross-namespace', 'scsi', 'dm-linear', 'dm-crypt'] as const
+export const paths = [
+  'nvme-same-namespace',
+  'nvme-cross-namespace',
+  'scsi',
+  'null-blk',
+  'dm-linear',
+  'dm-crypt',
+] as const
+
+export type Abi = (typeof abis)[number]
+export type Path = (typeof paths)[number]
+
+/**
+ * Whether the series offers something: `true`, `false`, or the patch that brings it, by the name of its file without
+ * number and `.patch`. A series that is cut off before that patch does not offer it.
+ */
+const offered = z.union([z.boolean(), z.string().min(1)], {
+  error: "expected true, false or a patch's file name without number and .patch",
+})
+
+/** What is not mentioned is not there. */
+function each<K extends string>(names: readonly K[]) {
+  const fields = names.map((name) => [name, offered.default(false)])
+  return z.strictObject(Object.fromEntries(fields) as Record<K, z.ZodDefault<typeof offered>>)
+}
+
+const word = z.string().regex(/^\w+$/)
+
+/** The patch that brings a section; left out: it is always there. */
+const patch = z.string().min(1).optional()
 
 /** profile.yaml: what a series offers. Cases read their expectations here, so another series runs the same cases. */
 export const profileSchema = z.strictObject({
   name: z.string().min(1),
-  /** How user space asks for a copy: `BLKCOPY` is the ioctl in <linux/fs.h>. */
-  abi: z.strictObject({ ioctl: z.literal('BLKCOPY') }),
-  /** Names of the queue limits in /sys/block/DISK/queue; both hold bytes. */
-  sysfs: z.strictObject({
-    /** Read and write; 0 turns offload off. */
-    limit: z.string().regex(/^\w+$/),
-    /** Read only: what the device can do. */
-    hardwareLimit: z.string().regex(/^\w+$/),
-  }),
+  abi: each(abis),
+  /** Names of the queue limits in /sys/block/DISK/queue; both hold bytes. Left out: the series has none. */
+  sysfs: z
+    .strictObject({
+      patch,
+      /** Read and write; 0 turns offload off. */
+      limit: word,
+      /** Read only: what the device can do. */
+      hardwareLimit: word,
+    })
+    .optional(),
   /**
    * Trace events of subsystem `block` with the fields src, dst, bytes and error: one for each range that a device has
-   * copied by itself, one for each that was read and written. null: the series has none.
+   * copied by itself, one for each that was read and written. Left out: the series has none.
    */
-  tracepoints: z
-    .strictObject({ offload: z.string().regex(/^\w+$/), fallback: z.string().regex(/^\w+$/) })
-    .nullable()
-    .default(null),
-  /** true: the device copies by itself; false: the copy must fall back to reads and writes. */
-  offloads: z.strictObject(
-    Object.fromEntries(paths.map((path) => [path, z.boolean()])) as Record<Path, z.ZodBoolean>,
-  ),
+  tracepoints: z.strictObject({ patch, offload: word, fallback: word }).optional(),
+  /** The device copies by itself on these paths; on others the copy must fall back to reads and writes. */
+  offloads: each(paths),
   /** The version of each base, by the name of its folder, that the patches were made for. */
   madeFor: z.record(z.string(), z.string()).default({}),
 })
 
-export type Path = (typeof paths)[number]
-export type Profile = z.infer<typeof profileSchema>
+export type ProfileFile = z.infer<typeof profileSchema>
+
+/** The calls that a case makes, by what it says that it needs: BLKCOPY when it names none. */
+export function callsOf(needs: readonly string[] = []): readonly Abi[] {
+  const named = abis.filter((abi) => needs.includes(abi))
+  return named.length ? named : ['BLKCOPY']
+}
+
+/** What a case may ask a series for. */
+export type Feature = Abi | Path | 'limits' | 'tracepoints'
+
+/** What the applied patches of a series offer. */
+export interface Profile {
+  name: string
+  /** Names of the queue limits, the usual ones when `lacks` says that there are none. */
+  sysfs: { limit: string; hardwareLimit: string }
+  /** Null when `lacks` has them. */
+  tracepoints: { offload: string; fallback: string } | null
+  /** What is not offered, and who lacks it, in a sentence. All else must be there. */
+  lacks: Partial<Record<Feature, string>>
+  madeFor: Record<string, string>
+}
 
 /**
  * Reads a profile; null when the file is not there.
  * @throws Failure('usage') with file and line when it is wrong.
  */
-export async function readProfile(file: string): Promise<Profile | null> {
+export async function readProfile(file: string): Promise<Parsed<ProfileFile> | null> {
   let text: string
   try {
     text = await readFile(file, 'utf8')
@@ -48,5 +97,5 @@ export async function readProfile(file: string): Promise<Profile | null> {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return null
     throw error
   }
-  return parseYaml(file, text, profileSchema).value
+  return parseYaml(file, text, profileSchema)
 }

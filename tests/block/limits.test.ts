@@ -7,7 +7,7 @@ import { KiB, MiB } from '../fixtures/units.ts'
 kernelCase(
   'block/021',
   'copy_max_bytes of 0 turns offload off',
-  {},
+  { needs: ['limits'] },
   async ({ disk, copy, pattern, proof, session }) => {
     const ns = await disk('large')
     const data = pattern(MiB(1))
@@ -23,7 +23,7 @@ kernelCase(
 kernelCase(
   'block/022',
   'copy_max_bytes of 0 and no fallback is EOPNOTSUPP',
-  {},
+  { needs: ['limits'] },
   async ({ disk, copy, proof, session }) => {
     const ns = await disk('large')
     await session.setQueue(ns, session.profile.sysfs.limit, '0')
@@ -40,7 +40,7 @@ kernelCase(
 kernelCase(
   'block/023',
   'copy_max_bytes bounds what one command copies',
-  {},
+  { needs: ['limits'] },
   async ({ disk, copy, pattern, proof, session }) => {
     const ns = await disk('large')
     const data = pattern(MiB(1))
@@ -63,7 +63,7 @@ kernelCase(
 kernelCase(
   'block/024',
   'copy_max_hw_bytes is what the device can do, and read-only',
-  { offloads: 'nvme-same-namespace' },
+  { offloads: 'nvme-same-namespace', needs: ['limits'] },
   async ({ disk, copy, pattern, proof, session }) => {
     const ns = await disk('small')
     const hardware = Number(await session.getQueue(ns, session.profile.sysfs.hardwareLimit))

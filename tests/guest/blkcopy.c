@@ -24,6 +24,7 @@
 #include <time.h>
 #include <unistd.h>
 #include <linux/fs.h>
+#include <linux/nvme_ioctl.h>
 
 /* The ABI under test; the host's headers do not have it. */
 struct blk_copy {
@@ -37,7 +38,25 @@ struct blk_copy {
 	__u64 reserved[2];
 };
 
+struct blk_copy_range {
+	__u64 offset;
+	__u64 len;
+};
+
+struct blk_copy_vec {
+	__u64 ranges;
+	__u32 nr_ranges;
+	__s32 src_fd;
+	__u64 dst_offset;
+	__u32 flags;
+	__u32 reserved0;
+	__u64 copied;
+	__u64 offloaded;
+	__u64 reserved[2];
+};
+
 #define BLKCOPY_IOCTL _IOWR(0x12, 150, struct blk_copy)
+#define BLKCOPYV_IOCTL _IOWR(0x12, 151, struct blk_copy_vec)
 
 #define TRACING "/sys/kernel/tracing"
 #define CHUNK (256 * 1024)
@@ -275,18 +294,72 @@ static void cmd_copy(int argc, char **argv)
 		pour(open_or_die(TRACING "/trace", O_RDONLY), "the trace");
 }
 
-/* Is the ioctl there at all? A length of 0 is refused, and moves nothing. */
+static void print_probe(const char *call, bool failed)
+{
+	printf("probe call=%s error=%s\n", call, failed ? strerrorname_np(errno) : "0");
+}
+
+/*
+ * Are the calls there at all? No bytes are refused by the ioctls with EINVAL and
+ * taken by copy_file_range(), which otherwise is EINVAL for block devices.
+ */
 static void cmd_probe(int argc, char **argv)
 {
-	struct blk_copy arg = { 0 };
-	int fd, err;
+	struct blk_copy one = { 0 };
+	struct blk_copy_vec many = { 0 };
+	off_t from = 0, to = 0;
+	int fd;
 
 	if (argc != 1)
 		die("probe: want DEVICE");
-	fd = open_or_die(argv[0], O_RDWR);
-	arg.src_fd = fd;
-	err = ioctl(fd, BLKCOPY_IOCTL, &arg) ? errno : 0;
-	printf("probe error=%s\n", err ? strerrorname_np(err) : "0");
+	fd = open_or_die(argv[0], O_RDWR | O_DIRECT);
+	one.src_fd = many.src_fd = fd;
+	print_probe("BLKCOPY", ioctl(fd, BLKCOPY_IOCTL, &one));
+	print_probe("BLKCOPYV", ioctl(fd, BLKCOPYV_IOCTL, &many));
+	print_probe("copy_file_range", copy_file_range(fd, &from, fd, &to, 0, 0) < 0);
+}
+
+static int nvme_admin(int fd, int opcode, int cdw10, void *data, int bytes)
+{
+	struct nvme_admin_cmd cmd = {
+		.opcode = opcode,
+		.cdw10 = cdw10,
+		.addr = (uintptr_t)data,
+		.data_len = bytes,
+	};
+	int status = ioctl(fd, NVME_IOCTL_ADMIN_CMD, &cmd);
+
+	if (status < 0)
+		die("cannot send an admin command");
+	return status;
+}
+
+static unsigned int le16(const unsigned char *at)
+{
+	return at[0] | at[1] << 8;
+}
+
+/*
+ * What the controller of a namespace says of copies. NVM Express Base
+ * Specification 2.0: Identify Controller has ONCS at byte 520; NVM Command Set:
+ * OCFS at 534. Host Behavior Support is feature 16h, CDFE at byte 4 of it.
+ */
+static void cmd_identify(int argc, char **argv)
+{
+	static unsigned char id[4096], behaviour[512];
+	int fd;
+
+	if (argc != 1)
+		die("identify: want DEVICE");
+	fd = open_or_die(argv[0], O_RDONLY);
+	if (nvme_admin(fd, 0x06, 1, id, sizeof(id))) {
+		errno = 0;
+		die("%s: Identify Controller failed", argv[0]);
+	}
+	printf("identify oncs=%u ocfs=%u", le16(id + 520), le16(id + 534));
+	if (!nvme_admin(fd, 0x0a, 0x16, behaviour, sizeof(behaviour)))
+		printf(" cdfe=%u", le16(behaviour + 4));
+	putchar('\n');
 }
 
 /* -- bytes, seen through the guest -- */
@@ -465,6 +538,7 @@ static const struct {
 	{ "check", cmd_check }, { "flush", cmd_flush }, { "trace", cmd_trace },
 	{ "begin", cmd_begin }, { "end", cmd_end },     { "get", cmd_get },
 	{ "set", cmd_set },     { "hold", cmd_hold },
+	{ "identify", cmd_identify },
 };
 
 static void run_command(int argc, char **argv)
@@ -478,7 +552,7 @@ static void run_command(int argc, char **argv)
 		return;
 	}
 	errno = 0;
-	die("want copy, probe, fill, check, flush, hold, trace, begin, end, get or set, with \",\" in between");
+	die("want copy, probe, identify, fill, check, flush, hold, trace, begin, end, get or set, with \",\" in between");
 }
 
 /* Commands are separated by "," and run in this one process. */

@@ -14,7 +14,7 @@ const report: BenchReport = {
     load: { start: [0.1, 0.2, 0.3], end: [1, 1, 1] },
   },
   tree: { label: '6.12', version: '6.12.1-1' },
-  series: { name: 'mine', hash: 'abc', patches: 7 },
+  series: { name: 'mine', hash: 'abc', patches: 7, total: 7 },
   kconfig: [],
   kernel: { key: 'k', release: '6.12.1', compiler: 'gcc' },
   machine: { qemuVersion: '7.2.22', accel: 'tcg', cpus: 2, memoryMiB: 384 },

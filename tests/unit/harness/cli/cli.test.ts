@@ -44,6 +44,7 @@ test.each([
   [['run', '--sereis', 'none'], 'Did you mean --series?'],
   [['build', '--accel', 'tcg'], "unknown option '--accel'"],
   [['run', '--memory', '1'], 'copylab: --memory: '],
+  [['run', '--patches', 'x'], 'copylab: --patches: expected a number from 0 on, not "x"'],
   [['run', '--accel', 'hvf'], 'Allowed choices are auto, kvm, tcg'],
   [['build', '--tree', '5.0'], 'copylab: --tree: there is no tree "5.0"; expected one of: 6.12'],
 ])('%j is a usage error', async (args, words) => {

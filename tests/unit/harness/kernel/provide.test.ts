@@ -96,6 +96,14 @@ test('tree, series and options each give another kernel', async () => {
   expect(keys.size).toBe(4)
 })
 
+test('a series that is cut off before its first patch is the tree as it is', async () => {
+  const whole = await seriesThatRuns('exit 1\n')
+  const cut = await loadSeries(whole.directory, tree.label, 0)
+  const kernel = await provide({ series: cut })
+  expect(kernel).toMatchObject({ seriesHash: null, built: true })
+  expect(await provide()).toEqual({ ...kernel, built: false })
+})
+
 test('another series builds in the same directory, another configuration in its own', async () => {
   await provide()
   await provide({ series: await seriesThatRuns('true\n') })

@@ -21,15 +21,28 @@ writeFileSync(
 const guest = {
   ...{ release: '6.12.0', bootMs: 1, argv: [], consoleLog: log, traceLog: '', disks: new Map(), alive: true },
   console: new ConsoleLog(log),
-  exec: async () => ({ status: 0, stdout: Buffer.from('0\nprobe error=ENOTTY\n'), stderr: Buffer.alloc(0) }),
+  exec: async () => ({
+    status: 0,
+    stdout: Buffer.from('0\nprobe call=BLKCOPY error=ENOTTY\n'),
+    stderr: Buffer.alloc(0),
+  }),
   kill: async () => {},
 }
 const host = await hostGuests({ directory, boot: async () => guest as unknown as Guest })
 const outcomes = await runCases({
   root: projectRoot,
   facts: { cell: { name: 'toy' } } as CellFacts,
-  cases: [{ id: 'toy/001', group: 'toy', description: 'toy', file }],
-  context: { socket: host.socket, profile: null, caseTimeoutMs: 10_000 },
+  cases: [{ id: 'toy/001', group: 'toy', description: 'toy', offloads: [], needs: [], file }],
+  context: {
+    ...{
+      socket: host.socket,
+      series: null,
+      profile: null,
+      kernelConfig: '/nonexistent',
+      qemuVersion: '7.2.22',
+    },
+    caseTimeoutMs: 10_000,
+  },
   reporter: {},
   commandFor: (id) => id,
   signal: new AbortController().signal,

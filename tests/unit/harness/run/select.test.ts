@@ -3,7 +3,7 @@ import type { Failure } from '../../../../harness/failure.ts'
 import { editDistance, selectCases } from '../../../../harness/run/select.ts'
 
 const all = ['dm/001', 'nvme/001', 'nvme/002', 'nvme/003', 'scsi/001'].map((id) => {
-  return { id, group: id.split('/')[0] ?? '', description: id, file: id }
+  return { id, group: id.split('/')[0] ?? '', description: id, offloads: [], needs: [], file: id }
 })
 const ids = (...names: string[]) => selectCases(all, names).map(({ id }) => id)
 
