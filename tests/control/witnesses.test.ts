@@ -42,7 +42,7 @@ kernelCase(
 kernelCase(
   'control/002',
   'the guest refuses tracepoints that are missing or tell of other ranges',
-  {},
+  { needs: ['tracepoints'] },
   async (tools) => {
     const { proof } = tools
     const { from, to, data, call } = await fallback(tools)
