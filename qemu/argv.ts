@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
 import { join } from 'node:path'
-import type { Topology } from './topology.ts'
+import type { NvmeNamespace, Topology } from './topology.ts'
 
 /** The QEMU binary and the machine that it is to emulate. */
 export interface Machine {
@@ -82,20 +82,31 @@ export function qemuArgv(options: ArgvOptions): string[] {
 /** The default stops the machine when the host's disk is full; an error in the guest is what the test can see. */
 const onError = 'werror=report,rerror=report'
 
+/** EIO, as QEMU's blkdebug driver takes it. */
+const errnoIo = 5
+
 function diskArguments(topology: Topology, directory: string): string[] {
   const argv: string[] = []
-  topology.nvme.forEach(({ serial, namespaces }, index) => {
-    argv.push('-device', `nvme,id=nvme${index},serial=${escaped(serial)}`)
-    for (const { name, nsid, blockSize, copy } of namespaces) {
+  topology.nvme.forEach(({ serial, paths = 1, namespaces }, index) => {
+    const subsystem = paths > 1 ? `,subsys=subsystem${index}` : ''
+    if (subsystem) argv.push('-device', `nvme-subsys,id=subsystem${index},nqn=${escaped(serial)}`)
+    for (let path = 0; path < paths; path++) {
+      const id = path ? `nvme${index}-${path}` : `nvme${index}`
+      argv.push('-device', `nvme,id=${id},serial=${escaped(serial)}${subsystem}`)
+    }
+    for (const namespace of namespaces) {
+      const { name, nsid, blockSize, copy, metadata, onlyOn } = namespace
       // Only nvme-ns has the copy limits; the namespace of `-device nvme,drive=` takes no Copy command.
       const limits = copy ?? { mssrl: 0, mcl: 0, msrc: 0 }
       argv.push(
-        ...blockdev(name, directory),
+        ...blockdev(name, directory, namespace),
         '-device',
         [
-          `nvme-ns,bus=nvme${index},nsid=${nsid},drive=${nodeName(name)}`,
+          `nvme-ns,bus=nvme${index}${onlyOn ? `-${onlyOn}` : ''},nsid=${nsid},drive=${nodeName(name)}`,
           blockSizes(blockSize),
           `mssrl=${limits.mssrl},mcl=${limits.mcl},msrc=${limits.msrc}`,
+          `shared=${subsystem && onlyOn === undefined ? 'on' : 'off'}`,
+          ...(metadata ? [`ms=8,mset=0,pi=${metadata === 'pi' ? 1 : 0}`] : []),
           `uuid=${deterministicUuid(`${serial}/${nsid}`)}`,
         ].join(','),
       )
@@ -117,12 +128,34 @@ function diskArguments(topology: Topology, directory: string): string[] {
  * complete, and the guest what the host has written. QEMU's lock on the file is advisory: it holds off a second QEMU,
  * not the host's reads and writes.
  */
-function blockdev(name: string, directory: string): string[] {
+function blockdev(
+  name: string,
+  directory: string,
+  { bad, bytesPerSecond }: Pick<NvmeNamespace, 'bad' | 'bytesPerSecond'> = {},
+): string[] {
   const file = escaped(imagePath(directory, name))
-  return [
-    '-blockdev',
-    `driver=raw,node-name=${nodeName(name)},discard=unmap,file.driver=file,file.filename=${file},file.discard=unmap`,
-  ]
+  const raw = (prefix: string) =>
+    `${prefix}driver=raw,${prefix}discard=unmap,${prefix}file.driver=file,${prefix}file.filename=${file},${prefix}file.discard=unmap`
+  const node = `node-name=${nodeName(name)}`
+  if (bad) {
+    const errors = [...Object.entries(bad)].map(([iotype, offset], index) => {
+      const rule = { event: 'none', iotype, sector: offset / 512, errno: errnoIo }
+      return Object.entries(rule).map(([key, value]) => `inject-error.${index}.${key}=${value}`)
+    })
+    return ['-blockdev', ['driver=blkdebug', node, ...errors.flat(), raw('image.')].join(',')]
+  }
+  if (bytesPerSecond) {
+    const group = `limit-${name}`
+    return [
+      // `limits` is a struct, which only the JSON form takes.
+      ...[
+        '-object',
+        JSON.stringify({ 'qom-type': 'throttle-group', id: group, limits: { 'bps-total': bytesPerSecond } }),
+      ],
+      ...['-blockdev', `driver=throttle,${node},throttle-group=${group},${raw('file.')}`],
+    ]
+  }
+  return ['-blockdev', `${node},${raw('')}`]
 }
 
 function traceArguments(events: readonly string[], directory: string): string[] {

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
 import { access, constants, mkdir, readFile, realpath, rename, rm, stat } from 'node:fs/promises'
-import { basename, delimiter, join } from 'node:path'
+import { basename, delimiter, dirname, join } from 'node:path'
 import { execa } from 'execa'
 import { Failure } from '../harness/failure.ts'
 
@@ -8,8 +8,8 @@ const flags = ['-static', '-O2', '-Wall', '-Wextra', '-std=gnu11']
 
 /**
  * Compiles one C file to a static program for the guest and returns its path in `cacheDir`, which is created. The
- * name is made of the source, the compiler and the flags, so an unchanged source costs two stats and a read.
- * Throws an infra Failure with the compiler's first error.
+ * name is made of the source with its own headers, the compiler and the flags, so an unchanged source costs two stats
+ * and a few reads. Throws an infra Failure with the compiler's first error.
  */
 export async function compileStatic(source: string, cacheDir: string): Promise<string> {
   const gcc = await findProgram('gcc')
@@ -22,7 +22,7 @@ export async function compileStatic(source: string, cacheDir: string): Promise<s
   const { size, mtimeMs } = await stat(real)
   const key = createHash('sha256')
     .update(JSON.stringify([real, size, mtimeMs, flags]))
-    .update(await readFile(source))
+    .update(JSON.stringify(await textsOf(source)))
     .digest('hex')
   const program = join(cacheDir, `${basename(source, '.c')}-${key.slice(0, 20)}`)
   if (await exists(program)) return program
@@ -45,6 +45,18 @@ export async function compileStatic(source: string, cacheDir: string): Promise<s
   }
   await rename(temporary, program)
   return program
+}
+
+/** A source and all that it includes in quotes, as their directories have them. */
+async function textsOf(source: string, seen = new Set<string>()): Promise<string[]> {
+  if (seen.has(source)) return []
+  seen.add(source)
+  const text = await readFile(source, 'utf8')
+  const texts = [text]
+  for (const [, name = ''] of text.matchAll(/^#include "([^"]+)"/gm)) {
+    texts.push(...(await textsOf(join(dirname(source), name), seen)))
+  }
+  return texts
 }
 
 /** The path of a program as a shell would find it; sbin is searched too, where the block tools are. */

@@ -19,9 +19,9 @@ export interface GuestDisk {
 /** Creates the images, sparse and all zero; throws when one is there already. */
 export async function createImages(topology: Topology, directory: string): Promise<void> {
   await Promise.all(
-    disksOf(topology).map(async ({ name, bytes }) => {
+    disksOf(topology).map(async ({ name, imageBytes }) => {
       const file = await open(imagePath(directory, name), 'wx', 0o600)
-      await file.truncate(bytes).finally(() => file.close())
+      await file.truncate(imageBytes).finally(() => file.close())
     }),
   )
 }
@@ -47,7 +47,8 @@ export function matchDisks(
   const byIdentity = new Map<string, string>()
   for (const [path, contents] of attributes) {
     const device = /^\/sys\/block\/([^/]+)\/size$/.exec(path)?.[1]
-    if (!device) continue
+    // nvme0c1n1 is one path to nvme0n1, which is hidden and has no device node.
+    if (!device || /^nvme\d+c\d+n\d+$/.test(device)) continue
     const text = (attribute: string) =>
       attributes.get(`/sys/block/${device}/${attribute}`)?.toString('latin1').trim()
     const bytes = Number(contents.toString()) * 512

@@ -14,11 +14,21 @@ export interface NvmeNamespace {
   blockSize: 512 | 4096
   /** Absent: the namespace takes no Copy command. */
   copy?: CopyLimits
+  /** 8 bytes of metadata a block, with protection information of type 1 in them or without. */
+  metadata?: 'plain' | 'pi'
+  /** Attached to this one of the controllers that share the others; 0 is the first. */
+  onlyOn?: number
+  /** Bytes at which each read, or each write, fails inside of the device. */
+  bad?: { read: number; write: number }
+  /** What the device reads and writes in a second, bytes, so that commands can be found under way. */
+  bytesPerSecond?: number
 }
 
 export interface NvmeController {
   /** At most 20 characters; the guest finds the controller by it. */
   serial: string
+  /** So many controllers in one subsystem share the namespaces; 1 unless given. */
+  paths?: number
   namespaces: NvmeNamespace[]
 }
 
@@ -42,6 +52,9 @@ export interface Topology {
 
 const MiB = 1024 * 1024
 
+/** Limits that no copy of a case comes near. */
+const roomy: CopyLimits = { mssrl: 4096, mcl: 8192, msrc: 15 }
+
 export const defaultTopology: Topology = {
   name: 'default',
   nvme: [
@@ -54,7 +67,13 @@ export const defaultTopology: Topology = {
           nsid: 2,
           bytes: 32 * MiB,
           blockSize: 512,
-          copy: { mssrl: 4096, mcl: 8192, msrc: 15 },
+          copy: roomy,
+        },
+        { name: 'large4k', nsid: 8, bytes: 16 * MiB, blockSize: 4096, copy: roomy },
+        // The longest ranges that MSSRL can tell, and room for one that is longer.
+        {
+          ...{ name: 'wide', nsid: 9, bytes: 64 * MiB, blockSize: 512 },
+          copy: { mssrl: 65535, mcl: 131072, msrc: 1 },
         },
       ],
     },
@@ -63,6 +82,22 @@ export const defaultTopology: Topology = {
       namespaces: [
         { name: '4k', nsid: 3, bytes: 32 * MiB, blockSize: 4096, copy: { mssrl: 64, mcl: 128, msrc: 3 } },
         { name: 'nocopy', nsid: 4, bytes: 16 * MiB, blockSize: 512 },
+        { name: 'meta', nsid: 5, bytes: 8 * MiB, blockSize: 512, copy: roomy, metadata: 'plain' },
+        { name: 'pi', nsid: 6, bytes: 8 * MiB, blockSize: 512, copy: roomy, metadata: 'pi' },
+        {
+          ...{ name: 'bad', nsid: 10, bytes: 16 * MiB, blockSize: 512, copy: roomy },
+          bad: { read: 4 * MiB, write: 12 * MiB },
+        },
+        { name: 'slow', nsid: 11, bytes: 16 * MiB, blockSize: 512, copy: roomy, bytesPerSecond: 4 * MiB },
+      ],
+    },
+    {
+      serial: 'copylab-nvme-m',
+      paths: 2,
+      namespaces: [
+        { name: 'shared', nsid: 7, bytes: 16 * MiB, blockSize: 512, copy: roomy },
+        { name: 'left', nsid: 12, bytes: 4 * MiB, blockSize: 512, copy: roomy, onlyOn: 0 },
+        { name: 'right', nsid: 13, bytes: 4 * MiB, blockSize: 512, copy: roomy, onlyOn: 1 },
       ],
     },
   ],
@@ -81,17 +116,20 @@ export interface Disk {
   /** Serial number of the NVMe controller or of the SCSI unit. */
   serial: string
   nsid?: number
+  /** Of the raw image: data, and behind it the metadata. */
+  imageBytes: number
 }
 
 /** All disks of a topology in the order in which they are declared. */
 export function disksOf(topology: Topology): Disk[] {
   const nvme = topology.nvme.flatMap(({ serial, namespaces }) =>
-    namespaces.map(({ name, bytes, blockSize, nsid }): Disk => {
-      return { name, bytes, blockSize, kind: 'nvme', serial, nsid }
+    namespaces.map(({ name, bytes, blockSize, nsid, metadata }): Disk => {
+      const imageBytes = bytes + (metadata ? (bytes / blockSize) * 8 : 0)
+      return { name, bytes, blockSize, kind: 'nvme', serial, nsid, imageBytes }
     }),
   )
   const scsi = topology.scsi.map(({ name, bytes, blockSize, serial }): Disk => {
-    return { name, bytes, blockSize, kind: 'scsi', serial }
+    return { name, bytes, blockSize, kind: 'scsi', serial, imageBytes: bytes }
   })
   return [...nvme, ...scsi]
 }
@@ -121,7 +159,9 @@ export function checkTopology(topology: Topology): void {
       wrong.push(`disk name '${name}' is not lower case letters, digits, -`)
     if (bytes <= 0 || bytes % blockSize) wrong.push(`disk '${name}': ${bytes} bytes are not whole blocks`)
   }
-  for (const { serial } of topology.nvme) {
+  for (const { serial, paths = 1, namespaces } of topology.nvme) {
+    for (const { name, onlyOn = 0 } of namespaces)
+      if (onlyOn >= paths) wrong.push(`disk '${name}' is only on controller ${onlyOn} of ${paths}`)
     if (!serial || serial.length > 20) wrong.push(`NVMe serial '${serial}' does not have 1 to 20 characters`)
   }
   for (const { serial } of topology.scsi) {

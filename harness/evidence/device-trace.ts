@@ -1,8 +1,10 @@
 /**
  * The device's own story: QEMU's trace events of NVMe and SCSI commands, read on the host.
  *
- * Events and their arguments: hw/nvme/trace-events and hw/scsi/trace-events of QEMU 7.2. NVMe lines carry the
- * namespace id except for `pci_nvme_copy_source_range` and `pci_nvme_copy_out`; see copy-lines.ts.
+ * Events and their arguments: hw/nvme/trace-events, hw/scsi/trace-events and block/trace-events of QEMU 7.2 and 10.0, which
+ * have the same ones. NVMe lines carry the namespace id except for `pci_nvme_copy_source_range` and `pci_nvme_copy_out`.
+ * Whose range that is tells the line behind it: the device begins the read or the write at once, and QEMU's block layer
+ * names the backend. Which backend is which disk is learned from reads and writes over the link; see copy-lines.ts.
  */
 import { CopyLines } from './copy-lines.ts'
 import type { Range } from './ranges.ts'
@@ -16,6 +18,8 @@ export const deviceTraceEvents = [
   'pci_nvme_write',
   'pci_nvme_dsm*',
   'pci_nvme_err_*',
+  'blk_co_preadv',
+  'blk_co_pwritev',
   'scsi_req_parsed',
   'scsi_req_parsed_lba',
 ]
@@ -26,14 +30,24 @@ export type TracedDisk = { name: string; blockSize: number } & (
   | { kind: 'scsi'; target: number; lun: number }
 )
 
-/** One NVMe Copy command. */
+/** One copy command: NVMe Copy, or a request of null_blk. */
 export interface CopyCommand {
+  /** The disk that it was sent to, which is the destination. */
   disk: string
   /** Number of source ranges that the command announced. */
   ranges: number
   format: number
   /** Of all its ranges; undefined when other commands were in flight, whose ranges look the same. */
   bytes: number | undefined
+  /** The witness does not see where the device reads: nothing of it is in `copySources`. */
+  sourcesUnseen?: true
+}
+
+/** What a copy command reads inside of the device. */
+export interface CopySource extends Range {
+  disk: string
+  /** The disk that the command was sent to, when it is another one. */
+  by?: string
 }
 
 /** A read or write over the link, in bytes. */
@@ -46,7 +60,7 @@ export interface Transfer extends Range {
 export interface DeviceActivity {
   copies: CopyCommand[]
   /** What Copy commands have read, and begun to write, inside of the devices. Bytes. */
-  copySources: (Range & { disk: string })[]
+  copySources: CopySource[]
   copyDestinations: (Range & { disk: string })[]
   reads: Transfer[]
   writes: Transfer[]
@@ -61,8 +75,38 @@ const scsiWrites = new Set([0x0a, 0x2a, 0xaa, 0x8a, 0x2e, 0xae, 0x8e])
 /** WRITE SAME (10), WRITE SAME (16), UNMAP, EXTENDED COPY, COMPARE AND WRITE, FORMAT UNIT. */
 const scsiChanges = new Set([0x41, 0x93, 0x42, 0x83, 0x89, 0x04])
 
-/** What the device did, from lines of its trace. Throws when a line names a disk that is not in `disks`. */
-export function parseDeviceTrace(text: string, disks: readonly TracedDisk[]): DeviceActivity {
+/** An event with its arguments; with `-msg timestamp=on` a line begins with PID@SECONDS: */
+const traceLine = /^(?:\d+@[\d.]+:)?((?:pci_nvme|scsi|blk_co)_\w+) (.*)$/
+
+/** Names of disks by the pointer that QEMU's block layer has for their backend. */
+export type Backends = ReadonlyMap<string, string>
+
+/** Which backend is which disk, from reads and writes over the link, as every boot has them. */
+export function learnBackends(text: string, disks: readonly TracedDisk[]): Backends {
+  const backends = new Map<string, string>()
+  let nsid: number | undefined
+  for (const line of text.split('\n')) {
+    const [, event, rest = ''] = traceLine.exec(line) ?? []
+    if (event === 'pci_nvme_read' || event === 'pci_nvme_write') {
+      nsid = numberAfter(rest, 'nsid', line)
+      continue
+    }
+    const disk = disks.find((one) => one.kind === 'nvme' && one.nsid === nsid)
+    nsid = undefined
+    if (disk && event?.startsWith('blk_co_')) backends.set(wordAfter(rest, 'blk', line), disk.name)
+  }
+  return backends
+}
+
+/**
+ * What the device did, from lines of its trace. Throws when a line names a disk that is not in `disks`.
+ * @param backends as learned from the trace since the boot; without them a Copy command is not told from another one in flight
+ */
+export function parseDeviceTrace(
+  text: string,
+  disks: readonly TracedDisk[],
+  backends: Backends = new Map(),
+): DeviceActivity {
   const lines = new CopyLines()
   const activity: DeviceActivity = {
     copies: lines.copies,
@@ -72,9 +116,9 @@ export function parseDeviceTrace(text: string, disks: readonly TracedDisk[]): De
   }
   const scsiLengths = new Map<string, number>()
 
-  for (const line of text.split('\n')) {
-    // With `-msg timestamp=on` a line begins with PID@SECONDS:
-    const match = /^(?:\d+@[\d.]+:)?((?:pci_nvme|scsi)_\w+) (.*)$/.exec(line)
+  const all = text.split('\n')
+  for (const [index, line] of all.entries()) {
+    const match = traceLine.exec(line)
     if (!match) continue
     const [, event, rest] = match as unknown as [string, string, string]
     const field = (name: string) => numberAfter(rest, name, line)
@@ -96,7 +140,11 @@ export function parseDeviceTrace(text: string, disks: readonly TracedDisk[]): De
       case 'pci_nvme_copy_source_range':
       case 'pci_nvme_copy_out': {
         const direction = event === 'pci_nvme_copy_out' ? 'destination' : 'source'
-        const known = lines[direction](field('slba'), field('nlb'))
+        const [, next = '', backend = ''] = traceLine.exec(all[index + 1] ?? '') ?? []
+        const begun = next === (direction === 'source' ? 'blk_co_preadv' : 'blk_co_pwritev')
+        const name = begun ? backends.get(wordAfter(backend, 'blk', line)) : undefined
+        const where = disks.find((disk) => disk.name === name)
+        const known = lines[direction](field('slba'), field('nlb'), where)
         if (!known) throw new Error(`the device trace has a range of no Copy command: ${line}`)
         break
       }
@@ -154,6 +202,12 @@ function findDisk(disks: readonly TracedDisk[], is: (disk: TracedDisk) => boolea
   const disk = disks.find(is)
   if (!disk) throw new Error(`the device trace names a disk that the topology does not have: ${line}`)
   return disk
+}
+
+function wordAfter(rest: string, name: string, line: string): string {
+  const [, word] = new RegExp(`(?:^| )${name} (\\S+)`).exec(rest) ?? []
+  if (word === undefined) throw new Error(`the device trace has a line without '${name}': ${line}`)
+  return word
 }
 
 function numberAfter(rest: string, name: string, line: string): number {

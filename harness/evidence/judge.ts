@@ -1,5 +1,5 @@
 /** Holds what a witness said against what must have happened. Pure; throws `Refusal` with everything that is wrong. */
-import type { CopyCommand, DeviceActivity, Transfer } from './device-trace.ts'
+import type { CopyCommand, DeviceActivity } from './device-trace.ts'
 import type { TracedCopy } from './guest-trace.ts'
 import { inside, outside, type Range, showRanges, totalBytes, union } from './ranges.ts'
 
@@ -12,7 +12,7 @@ export class Refusal extends Error {
   }
 }
 
-/** A copy as it must show on the disks; offsets and lengths in bytes. */
+/** A copy as it must show on the disks, or a piece of one; offsets and lengths in bytes. */
 export interface Move {
   from: { disk: string; offset: number }
   to: { disk: string; offset: number }
@@ -47,13 +47,13 @@ export function judgeResult(result: CallResult, expected: CallResult): void {
 /**
  * The tracepoints tell the same story as the results: the ranges of offloaded moves in offload events without error,
  * those of the others in fallback events, each byte once.
- * @param locate where a traced range lies on the disks; undefined for a device that the case does not know
+ * @param locate where a traced range, sector and bytes, lies on the disks; undefined for a device that the case does not know
  */
 export function judgeTracepoints(
   traced: readonly TracedCopy[],
   moves: readonly Move[],
   names: { offload: string; fallback: string },
-  locate: (device: string, sector: number) => { disk: string; offset: number } | undefined,
+  locate: (device: string, sector: number, bytes: number) => Placed[] | undefined,
 ): void {
   const problems: string[] = []
   for (const offloaded of [true, false]) {
@@ -65,13 +65,8 @@ export function judgeTracepoints(
       continue
     }
     for (const [side, key] of [['source', 'from'] as const, ['destination', 'to'] as const]) {
-      const places = seen.map((copy) => {
-        const place = locate(copy[side].device, copy[side].sector)
-        return {
-          disk: place?.disk ?? `device ${copy[side].device}`,
-          offset: place?.offset ?? 0,
-          bytes: copy.bytes,
-        }
+      const places = seen.flatMap(({ [side]: { device, sector }, bytes }): Placed[] => {
+        return locate(device, sector, bytes) ?? [{ disk: `device ${device}`, offset: 0, bytes }]
       })
       problems.push(
         ...compareByDisk(
@@ -85,28 +80,45 @@ export function judgeTracepoints(
   if (problems.length) throw new Refusal('guest', problems)
 }
 
+/** What else the devices may have done, and how many commands must have failed. */
+export interface Circumstances {
+  /** Ranges that the guest may write besides, since its page cache was dirty. */
+  writeback?: readonly Placed[]
+  /**
+   * Parts of disks where the driver of a volume reads and writes what it likes, by the volume's name. A move from or to that
+   * name is looked for nowhere else. Empty: no disk has these bytes.
+   */
+  areas?: ReadonlyMap<string, readonly Placed[]>
+  /** Commands that ended in an error, and moved nothing. */
+  failed?: number
+  /** Copy commands may have ended before their last range, since one has failed or the device was reset. */
+  unfinished?: boolean
+}
+
 /**
  * The device did just these moves: Copy commands within the limits for offloaded ones and nothing of them over the
  * link, reads and writes over the link for the others, and not a byte written anywhere else.
- * @param writeback ranges that the guest may write besides, since its page cache was dirty
  */
 export function judgeMoves(
   activity: DeviceActivity | undefined,
   moves: readonly Move[],
   limits: ReadonlyMap<string, CopyCommandLimits>,
-  writeback: readonly (Range & { disk: string })[] = [],
+  { writeback = [], areas = new Map(), failed = 0 }: Circumstances = {},
 ): void {
   if (!activity) throw new Refusal('device', ['there is no trace of the devices'])
-  const { copySources, copyDestinations, reads, writes } = activity
-  const problems = neverRight(activity)
+  const { copies, copySources, copyDestinations, reads, writes } = activity
+  const problems = neverRight(activity, failed)
   const offloads = moves.filter(({ offloaded }) => offloaded)
   const fallbacks = moves.filter(({ offloaded }) => !offloaded)
-  const sources = (list: readonly Move[]) => list.map(({ from, bytes }) => ({ ...from, bytes }))
-  const destinations = (list: readonly Move[]) => list.map(({ to, bytes }) => ({ ...to, bytes }))
+  const seen = ({ disk }: { disk: string }) => !areas.has(disk)
+  const sources = (list: readonly Move[]) => list.map(({ from, bytes }) => ({ ...from, bytes })).filter(seen)
+  const destinations = (list: readonly Move[]) => list.map(({ to, bytes }) => ({ ...to, bytes })).filter(seen)
+  const unseen = new Set(copies.flatMap(({ disk, sourcesUnseen }) => (sourcesUnseen ? [disk] : [])))
+  const free = [...areas.values()].flat()
 
   problems.push(...checkLimits(activity, limits))
   problems.push(
-    ...compareByDisk(copySources, sources(offloads), 'Copy sources'),
+    ...compareByDisk(copySources, sources(offloads.filter(({ to }) => !unseen.has(to.disk))), 'Copy sources'),
     ...compareByDisk(copyDestinations, destinations(offloads), 'Copy destinations'),
     ...compareByDisk(
       within(reads, sources(moves)),
@@ -114,36 +126,105 @@ export function judgeMoves(
       'read over the link',
     ),
     ...compareByDisk(
-      writes,
+      writes.filter((write) => !covered(write, free)),
       destinations(fallbacks),
       'written over the link',
-      writes.filter((write) => !covered(write, writeback)),
+      writes.filter((write) => !covered(write, [...writeback, ...free])),
     ),
+    ...checkAreas(activity, moves, areas),
   )
   if (problems.length) throw new Refusal('device', problems)
 }
 
+/** A volume that keeps its bytes where it likes takes no offloaded copy, and must still write them somewhere. */
+function checkAreas(
+  { writes }: DeviceActivity,
+  moves: readonly Move[],
+  areas: NonNullable<Circumstances['areas']>,
+): string[] {
+  const problems: string[] = []
+  for (const [name, ranges] of areas) {
+    const mine = moves.filter(({ from, to }) => from.disk === name || to.disk === name)
+    if (mine.some(({ offloaded }) => offloaded))
+      problems.push(`no device can copy from or to ${name} by itself`)
+    const written = totalBytes(writes.filter((write) => covered(write, ranges)))
+    const wanted = totalBytes(mine.filter(({ to }) => to.disk === name))
+    if (ranges.length && written < wanted)
+      problems.push(`${written} bytes were written for ${name}, not ${wanted}`)
+  }
+  return problems
+}
+
+/**
+ * The devices did a part of the moves of a copy that was cut short, its first `done` bytes at least, and nothing besides.
+ */
+export function judgePart(
+  activity: DeviceActivity | undefined,
+  moves: readonly Move[],
+  done: number,
+  limits: ReadonlyMap<string, CopyCommandLimits>,
+  { writeback = [], areas = new Map(), failed = 0, unfinished = failed > 0 }: Circumstances = {},
+): void {
+  if (!activity) throw new Refusal('device', ['there is no trace of the devices'])
+  const { copySources, copyDestinations, writes } = activity
+  const problems = neverRight(activity, failed)
+  const offloads = moves.filter(({ offloaded }) => offloaded)
+  const free = [...writeback, ...[...areas.values()].flat()]
+  const tooMuch = (seen: readonly Placed[], allowed: readonly Placed[], what: string) => {
+    const extra = seen.filter((range) => !covered(range, allowed))
+    if (extra.length) problems.push(`${what} of ${extra[0]?.disk}: ${showRanges(extra)} is too much`)
+  }
+  problems.push(...checkLimits(activity, limits, unfinished))
+  tooMuch(
+    copySources,
+    offloads.map(({ from, bytes }) => ({ ...from, bytes })),
+    'Copy sources',
+  )
+  tooMuch(
+    copyDestinations,
+    offloads.map(({ to, bytes }) => ({ ...to, bytes })),
+    'Copy destinations',
+  )
+  tooMuch(writes, [...moves.map(({ to, bytes }) => ({ ...to, bytes })), ...free], 'written over the link')
+  const missing = firstBytes(moves, done)
+    .map(({ to, bytes }) => ({ ...to, bytes }))
+    .filter((range) => !areas.has(range.disk) && !covered(range, [...copyDestinations, ...writes]))
+  if (missing.length) problems.push(`${showRanges(missing)} of ${missing[0]?.disk} was not written`)
+  if (problems.length) throw new Refusal('device', problems)
+}
+
+/** The first bytes of a copy that is in pieces. */
+export function firstBytes(moves: readonly Move[], bytes: number): Move[] {
+  let left = bytes
+  return moves.flatMap((move) => {
+    const part = Math.min(left, move.bytes)
+    left -= part
+    return part > 0 ? [{ ...move, bytes: part }] : []
+  })
+}
+
 /** The device neither copied nor wrote nor discarded anything. */
-export function judgeUntouched(activity: DeviceActivity | undefined): void {
+export function judgeUntouched(activity: DeviceActivity | undefined, failed = 0): void {
   if (!activity) throw new Refusal('device', ['there is no trace of the devices'])
   const { copies, writes } = activity
-  const problems = neverRight(activity)
+  const problems = neverRight(activity, failed)
   if (copies.length) problems.push(`saw ${copies.length} Copy commands, not none`)
   if (writes.length) problems.push(`was written to: ${writes[0]?.disk} ${showRanges(writes)}`)
   if (problems.length) throw new Refusal('device', problems)
 }
 
-type Placed = Range & { disk: string }
+export type Placed = Range & { disk: string }
 
-/** What no copy makes a device do. */
-function neverRight({ errors, discards }: DeviceActivity): string[] {
+/** What no copy makes a device do; errors only as many as the case has made. */
+function neverRight({ errors, discards }: DeviceActivity, failed = 0): string[] {
   return [
-    ...errors.map((error) => `reported an error: ${error}`),
+    ...(errors.length === failed ? [] : errors.map((error) => `reported an error: ${error}`)),
+    ...(errors.length < failed ? [`reported ${errors.length} errors, not ${failed}`] : []),
     ...discards.map((discard) => `was told to discard: ${discard}`),
   ]
 }
 
-function covered(write: Transfer, allowed: readonly Placed[]): boolean {
+function covered(write: Placed, allowed: readonly Placed[]): boolean {
   const sameDisk = allowed.filter(({ disk }) => disk === write.disk)
   return write.bytes > 0 && outside([write], sameDisk).length === 0
 }
@@ -188,6 +269,7 @@ function compareByDisk(
 function checkLimits(
   { copies, copySources, copyDestinations }: DeviceActivity,
   limits: ReadonlyMap<string, CopyCommandLimits>,
+  unfinished = false,
 ): string[] {
   const problems: string[] = []
   for (const disk of new Set(copies.map((copy) => copy.disk))) {
@@ -197,7 +279,7 @@ function checkLimits(
       continue
     }
     const mine = copies.filter((copy) => copy.disk === disk)
-    const sources = copySources.filter((range) => range.disk === disk)
+    const sources = copySources.filter((range) => (range.by ?? range.disk) === disk)
     const destinations = copyDestinations.filter((range) => range.disk === disk)
     const check = (value: number, bound: number, what: string) => {
       if (value > bound) problems.push(`${what} of ${disk}: ${value}, above ${bound}`)
@@ -205,9 +287,11 @@ function checkLimits(
     check(Math.max(0, ...sources.map(({ bytes }) => bytes)), limit.rangeBytes, 'bytes in a range')
     check(Math.max(...mine.map(({ ranges }) => ranges)), limit.ranges, 'ranges in a Copy command')
     check(Math.max(...mine.map(mostBytes(sources))), limit.commandBytes, 'bytes in a Copy command')
-    check(totalBytes(sources), mine.length * limit.commandBytes, 'bytes in all Copy commands')
+    check(totalBytes(destinations), mine.length * limit.commandBytes, 'bytes in all Copy commands')
     const announced = mine.reduce((sum, { ranges }) => sum + ranges, 0)
-    if (sources.length !== announced || destinations.length !== announced) {
+    const unseen = mine.every(({ sourcesUnseen }) => sourcesUnseen)
+    const wrong = (seen: number) => (unfinished ? seen > announced : seen !== announced)
+    if ((!unseen && wrong(sources.length)) || wrong(destinations.length)) {
       problems.push(`Copy commands of ${disk} have done ${destinations.length} of their ${announced} ranges`)
     }
   }

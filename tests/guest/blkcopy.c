@@ -1,30 +1,23 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * blkcopy - drive the BLKCOPY ioctl in a guest and say what came of it.
+ * blkcopy - copy between block devices in a guest and say what came of it.
  *
  * Everything is printed as "word key=value ..." lines on stdout. An error of
  * the call under test is a result and printed; an error of this tool goes to
  * stderr and gives exit status 2.
  */
 #define _GNU_SOURCE
-#include <errno.h>
-#include <fcntl.h>
 #include <pthread.h>
-#include <stdarg.h>
 #include <stdbool.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 #include <sys/ioctl.h>
-#include <sys/klog.h>
-#include <sys/mount.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
-#include <sys/sysmacros.h>
-#include <time.h>
-#include <unistd.h>
 #include <linux/fs.h>
-#include <linux/nvme_ioctl.h>
+#include "bytes.h"
+#include "device.h"
+#include "flight.h"
+#include "frame.h"
+#include "tool.h"
 
 /* The ABI under test; the host's headers do not have it. */
 struct blk_copy {
@@ -58,126 +51,45 @@ struct blk_copy_vec {
 #define BLKCOPY_IOCTL _IOWR(0x12, 150, struct blk_copy)
 #define BLKCOPYV_IOCTL _IOWR(0x12, 151, struct blk_copy_vec)
 
-#define TRACING "/sys/kernel/tracing"
-#define CHUNK (256 * 1024)
-#define MAX_COPIES 64
+#define MAX_COPIES 192
+/* One more than the kernel takes. */
+#define MAX_RANGES 257
 
 /* What the out fields hold before the call: a kernel that forgets them is seen. */
 #define UNSET UINT64_MAX
 
-static void die(const char *fmt, ...)
-{
-	int err = errno;
-	va_list ap;
-
-	va_start(ap, fmt);
-	fputs("blkcopy: ", stderr);
-	vfprintf(stderr, fmt, ap);
-	va_end(ap);
-	if (err)
-		fprintf(stderr, ": %s (%s)", strerror(err), strerrorname_np(err));
-	fputc('\n', stderr);
-	exit(2);
-}
-
-static uint64_t number(const char *text)
-{
-	char *end;
-	uint64_t value;
-
-	errno = 0;
-	value = strtoull(text, &end, 0);
-	if (errno || end == text || *end) {
-		errno = 0;
-		die("'%s' is not a number", text);
-	}
-	return value;
-}
-
-/* -- the pattern; harness/evidence/pattern.ts computes the same -- */
-
-static uint32_t mix(uint32_t x)
-{
-	x ^= x >> 16;
-	x *= 0x85ebca6b;
-	x ^= x >> 13;
-	x *= 0xc2b2ae35;
-	x ^= x >> 16;
-	return x;
-}
-
-/* @from: byte offset within the pattern, a multiple of 4 as @bytes is. */
-static void fill_pattern(void *buffer, size_t bytes, uint32_t seed, uint64_t from)
-{
-	uint32_t key = mix(seed + 0x9e3779b9), whitener = mix(key + 0x9e3779b9);
-	uint32_t *words = buffer, index = from / 4;
-
-	for (size_t i = 0; i < bytes / 4; i++)
-		words[i] = mix((index + i) ^ key) ^ whitener;
-}
-
-/* -- files -- */
-
-static int open_or_die(const char *path, int flags)
-{
-	int fd = open(path, flags | O_CLOEXEC);
-
-	if (fd < 0)
-		die("cannot open %s", path);
-	return fd;
-}
-
-static void write_file(const char *path, const char *text)
-{
-	int fd = open_or_die(path, O_WRONLY);
-
-	if (write(fd, text, strlen(text)) < 0)
-		die("cannot write '%s' to %s", text, path);
-	close(fd);
-}
-
-static void pour(int fd, const char *name)
-{
-	char buffer[16384];
-	ssize_t got;
-
-	while ((got = read(fd, buffer, sizeof(buffer))) > 0)
-		fwrite(buffer, 1, got, stdout);
-	if (got < 0)
-		die("cannot read %s", name);
-}
-
-/*
- * Write back and drop what is cached of a device, so that the host may read and
- * change the disk. A device that fails to is a result, and not our failure.
- */
-static void flush_device(const char *path)
-{
-	int fd = open_or_die(path, O_RDWR), err = 0;
-
-	if (fsync(fd) || ioctl(fd, BLKFLSBUF, 0))
-		err = errno;
-	printf("flush device=%s error=%s\n", path, err ? strerrorname_np(err) : "0");
-	close(fd);
-}
-
 /* -- copy -- */
 
+enum call { CALL_BLKCOPY, CALL_BLKCOPYV, CALL_FILE_RANGE };
+
+/* In memory that is shared with the process that makes the call. */
 struct job {
-	struct blk_copy arg;
-	int dst_fd;
+	union {
+		struct blk_copy one;
+		struct blk_copy_vec many;
+	} arg;
+	struct blk_copy_range ranges[MAX_RANGES];
+	int src_fd, dst_fd;
+	uint64_t copied;	/* by copy_file_range() */
 	int err;
+	const char *unopened;	/* the side whose open has failed with err */
+	bool ended;
+	bool injected;		/* the place that --fail-nth counts to was there */
 	uint64_t ns;
-	pthread_barrier_t *start;
 };
 
-static uint64_t clock_ns(void)
-{
-	struct timespec now;
+static struct {
+	enum call call;
+	const char *src_mode, *dst_mode;
+	int src_flags, dst_flags;
+	uint64_t flags, reserved, nr_ranges;
+	bool nr_ranges_given, trace, timed;
+	const char *fail_nth, *read_only, *flight;
+} options;
 
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return now.tv_sec * 1000000000ull + now.tv_nsec;
-}
+static struct job *jobs;
+static int job_count;
+static pthread_barrier_t *start;
 
 static int open_mode(const char *mode)
 {
@@ -191,7 +103,6 @@ static int open_mode(const char *mode)
 		return O_PATH;
 	errno = 0;
 	die("unknown open mode '%s'", mode);
-	return -1;
 }
 
 /* A path, "pipe:" for the reading end of a pipe, or "fd:N" for a raw number. */
@@ -202,95 +113,319 @@ static int open_source(const char *name, int flags)
 	if (!strncmp(name, "fd:", 3))
 		return atoi(name + 3);
 	if (strcmp(name, "pipe:"))
-		return open_or_die(name, flags);
+		return open(name, flags | O_CLOEXEC);
 	if (pipe2(ends, O_CLOEXEC))
 		die("cannot make a pipe");
 	return ends[0];
+}
+
+/* "OFFSET+LEN/OFFSET+LEN/...", or "none" */
+static unsigned int parse_ranges(char *text, struct blk_copy_range *ranges)
+{
+	unsigned int count = 0;
+	char *save, *word;
+
+	if (!strcmp(text, "none"))
+		return 0;
+	for (word = strtok_r(text, "/", &save); word; word = strtok_r(NULL, "/", &save)) {
+		char *plus = strchr(word, '+');
+
+		errno = 0;
+		if (!plus || count == MAX_RANGES)
+			die("copy: want 1 to %d times OFFSET+LEN", MAX_RANGES);
+		*plus = 0;
+		ranges[count].offset = number(word);
+		ranges[count++].len = number(plus + 1);
+	}
+	return count;
+}
+
+static void prepare_job(struct job *job, char **argv)
+{
+	unsigned int count;
+
+	job->src_fd = open_source(argv[0], open_mode(options.src_mode) | options.src_flags);
+	if (job->src_fd < 0 && strncmp(argv[0], "fd:", 3)) {
+		job->err = errno;
+		job->unopened = "source";
+	}
+	job->dst_fd = open(argv[2], open_mode(options.dst_mode) | options.dst_flags | O_CLOEXEC);
+	if (job->dst_fd < 0 && !job->unopened) {
+		job->err = errno;
+		job->unopened = "destination";
+	}
+	if (options.call == CALL_BLKCOPYV) {
+		count = parse_ranges(argv[1], job->ranges);
+		job->arg.many = (struct blk_copy_vec) {
+			.ranges = (uintptr_t)job->ranges,
+			.nr_ranges = options.nr_ranges_given ? options.nr_ranges : count,
+			.src_fd = job->src_fd,
+			.dst_offset = number(argv[3]),
+			.flags = options.flags,
+			.copied = UNSET,
+			.offloaded = UNSET,
+			.reserved = { 0, options.reserved },
+		};
+		return;
+	}
+	job->arg.one = (struct blk_copy) {
+		.src_fd = job->src_fd,
+		.src_offset = number(argv[1]),
+		.dst_offset = number(argv[3]),
+		.len = number(argv[4]),
+		.flags = options.flags,
+		.copied = UNSET,
+		.offloaded = UNSET,
+		.reserved = { 0, options.reserved },
+	};
+}
+
+/* As cp does: until all is copied, nothing more is, or an error. */
+static int copy_by_file_range(struct job *job)
+{
+	const struct blk_copy *arg = &job->arg.one;
+	off64_t from = arg->src_offset, to = arg->dst_offset;
+
+	while (job->copied < arg->len) {
+		ssize_t done = copy_file_range(job->src_fd, &from, job->dst_fd, &to,
+					       arg->len - job->copied, options.flags);
+
+		if (done < 0)
+			return errno;
+		if (!done)
+			return 0;
+		job->copied += done;
+	}
+	return 0;
+}
+
+static int make_call(struct job *job)
+{
+	if (options.call == CALL_FILE_RANGE)
+		return copy_by_file_range(job);
+	if (options.call == CALL_BLKCOPYV)
+		return ioctl(job->dst_fd, BLKCOPYV_IOCTL, &job->arg.many) ? errno : 0;
+	return ioctl(job->dst_fd, BLKCOPY_IOCTL, &job->arg.one) ? errno : 0;
+}
+
+/* No more faults for this thread; returns how many places short of the fault it was. */
+static unsigned int end_faults(int nth)
+{
+	char left[16] = "";
+
+	if (pread(nth, left, sizeof(left) - 1, 0) <= 0 || pwrite(nth, "0", 1, 0) < 0)
+		die("cannot read and write fail-nth");
+	return atoi(left);
 }
 
 static void *run_job(void *data)
 {
 	struct job *job = data;
 	uint64_t begin;
+	int nth = -1;
 
-	pthread_barrier_wait(job->start);
+	if (options.fail_nth)
+		nth = open_or_die("/proc/thread-self/fail-nth", O_RDWR);
+	pthread_barrier_wait(start);
+	if (job->unopened)
+		return NULL;
+	if (nth >= 0 && write(nth, options.fail_nth, strlen(options.fail_nth)) < 0)
+		die("cannot write %s to fail-nth", options.fail_nth);
 	begin = clock_ns();
-	job->err = ioctl(job->dst_fd, BLKCOPY_IOCTL, &job->arg) ? errno : 0;
+	job->err = make_call(job);
 	job->ns = clock_ns() - begin;
+	if (nth >= 0)
+		job->injected = !end_faults(nth);
+	job->ended = true;
 	return NULL;
 }
 
-static void cmd_copy(int argc, char **argv)
+static void run_jobs(void)
 {
-	static struct job jobs[MAX_COPIES];
-	const char *src_mode = "ro", *dst_mode = "rw";
-	uint64_t flags = 0, reserved = 0;
-	bool trace = false, timed = false;
-	int extra = 0, count, i;
 	pthread_t threads[MAX_COPIES];
-	pthread_barrier_t start;
 
-	for (; argc && !strncmp(*argv, "--", 2); argc--, argv++) {
-		if (!strncmp(*argv, "--flags=", 8))
-			flags = number(*argv + 8);
-		else if (!strncmp(*argv, "--reserved=", 11))
-			reserved = number(*argv + 11);
-		else if (!strncmp(*argv, "--src-mode=", 11))
-			src_mode = *argv + 11;
-		else if (!strncmp(*argv, "--dst-mode=", 11))
-			dst_mode = *argv + 11;
-		else if (!strcmp(*argv, "--direct"))
-			extra = O_DIRECT;
-		else if (!strcmp(*argv, "--trace"))
-			trace = true;
-		else if (!strcmp(*argv, "--time"))
-			timed = true;
-		else
-			die("unknown option %s", *argv);
-	}
-	count = argc / 5;
-	if (!count || argc % 5 || count > MAX_COPIES)
-		die("copy: want 1 to %d times SRC SRC-OFFSET DST DST-OFFSET LEN", MAX_COPIES);
-
-	for (i = 0; i < count; i++, argv += 5) {
-		jobs[i].arg = (struct blk_copy) {
-			.src_fd = open_source(argv[0], open_mode(src_mode) | extra),
-			.src_offset = number(argv[1]),
-			.dst_offset = number(argv[3]),
-			.len = number(argv[4]),
-			.flags = flags,
-			.copied = UNSET,
-			.offloaded = UNSET,
-			.reserved = { 0, reserved },
-		};
-		jobs[i].dst_fd = open_or_die(argv[2], open_mode(dst_mode) | extra);
-		jobs[i].start = &start;
-	}
-
-	/* Opening for writing empties the ring buffer. */
-	if (trace)
-		close(open_or_die(TRACING "/trace", O_WRONLY | O_TRUNC));
-
-	pthread_barrier_init(&start, NULL, count);
-	for (i = 1; i < count; i++) {
+	for (int i = 1; i < job_count; i++) {
 		errno = pthread_create(&threads[i], NULL, run_job, &jobs[i]);
 		if (errno)
 			die("cannot start a thread");
 	}
 	run_job(&jobs[0]);
-	for (i = 1; i < count; i++)
+	for (int i = 1; i < job_count; i++)
 		pthread_join(threads[i], NULL);
+}
 
-	for (i = 0; i < count; i++) {
-		printf("result error=%s copied=%llu offloaded=%llu",
-		       jobs[i].err ? strerrorname_np(jobs[i].err) : "0",
-		       (unsigned long long)jobs[i].arg.copied,
-		       (unsigned long long)jobs[i].arg.offloaded);
-		if (timed)
-			printf(" ns=%llu", (unsigned long long)jobs[i].ns);
-		putchar('\n');
+/* The same in a child that another process may watch and kill. */
+static void run_jobs_in_flight(void)
+{
+	pid_t child;
+	int status;
+
+	fflush(stdout);
+	child = fork();
+	if (child < 0)
+		die("cannot fork");
+	if (!child) {
+		run_jobs();
+		_exit(0);
 	}
-	if (trace)
+	flight_announce(options.flight, child);
+	if (waitpid(child, &status, 0) < 0)
+		die("cannot wait for the call");
+	flight_announce(options.flight, 0);
+	if (WIFEXITED(status) && WEXITSTATUS(status))
+		exit(WEXITSTATUS(status));
+}
+
+static void set_read_only(int value)
+{
+	for (int i = 0; i < job_count; i++) {
+		struct job *job = &jobs[i];
+
+		if (ioctl(!strcmp(options.read_only, "source") ? job->src_fd : job->dst_fd, BLKROSET, &value))
+			die("cannot set the %s to read-only %d", options.read_only, value);
+	}
+}
+
+static void print_result(const struct job *job)
+{
+	const char *error = job->err ? strerrorname_np(job->err) : "0";
+
+	if (job->unopened) {
+		printf("result error=%s copied=0 offloaded=0 unopened=%s\n", error, job->unopened);
+		return;
+	}
+	if (!job->ended)
+		error = "KILLED";
+	if (options.call == CALL_FILE_RANGE) {
+		printf("result error=%s copied=%llu offloaded=unknown", error,
+		       (unsigned long long)job->copied);
+	} else {
+		bool many = options.call == CALL_BLKCOPYV;
+
+		printf("result error=%s copied=%llu offloaded=%llu", error,
+		       (unsigned long long)(many ? job->arg.many.copied : job->arg.one.copied),
+		       (unsigned long long)(many ? job->arg.many.offloaded : job->arg.one.offloaded));
+	}
+	if (options.fail_nth)
+		printf(" injected=%d", job->injected);
+	if (options.timed)
+		printf(" ns=%llu", (unsigned long long)job->ns);
+	putchar('\n');
+}
+
+static bool value_of(const char *word, const char *option, const char **value)
+{
+	size_t length = strlen(option);
+
+	if (strncmp(word, option, length) || word[length] != '=')
+		return false;
+	*value = word + length + 1;
+	return true;
+}
+
+static void parse_side(const char *option, const char *side, int flag)
+{
+	bool both = !strcmp(side, "both");
+
+	errno = 0;
+	if (!both && strcmp(side, "source") && strcmp(side, "destination"))
+		die("%s: want source, destination or both", option);
+	if (both || !strcmp(side, "source"))
+		options.src_flags |= flag;
+	if (both || !strcmp(side, "destination"))
+		options.dst_flags |= flag;
+}
+
+static void parse_call(const char *name)
+{
+	errno = 0;
+	if (!strcmp(name, "BLKCOPYV"))
+		options.call = CALL_BLKCOPYV;
+	else if (!strcmp(name, "copy_file_range"))
+		options.call = CALL_FILE_RANGE;
+	else if (strcmp(name, "BLKCOPY"))
+		die("unknown call %s", name);
+}
+
+static void parse_option(const char *word)
+{
+	const char *value;
+
+	if (value_of(word, "--call", &value))
+		parse_call(value);
+	else if (value_of(word, "--flags", &value))
+		options.flags = number(value);
+	else if (value_of(word, "--reserved", &value))
+		options.reserved = number(value);
+	else if (value_of(word, "--nr-ranges", &value)) {
+		options.nr_ranges = number(value);
+		options.nr_ranges_given = true;
+	} else if (value_of(word, "--src-mode", &value))
+		options.src_mode = value;
+	else if (value_of(word, "--dst-mode", &value))
+		options.dst_mode = value;
+	else if (value_of(word, "--direct", &value))
+		parse_side(word, value, O_DIRECT);
+	else if (value_of(word, "--exclusive", &value))
+		parse_side(word, value, O_EXCL);
+	else if (value_of(word, "--read-only", &value))
+		options.read_only = value;
+	else if (value_of(word, "--fail-nth", &value))
+		options.fail_nth = value;
+	else if (value_of(word, "--in-flight", &value))
+		options.flight = value;
+	else if (!strcmp(word, "--trace"))
+		options.trace = true;
+	else if (!strcmp(word, "--time"))
+		options.timed = true;
+	else
+		die("unknown option %s", word);
+}
+
+/*
+ * copy [OPTION...] (SRC SRC-OFFSET DST DST-OFFSET LEN)...
+ * With --call=BLKCOPYV, SRC-OFFSET is OFFSET+LEN/OFFSET+LEN/... and LEN is "-".
+ */
+static void cmd_copy(int argc, char **argv)
+{
+	pthread_barrierattr_t shared;
+
+	memset(&options, 0, sizeof(options));
+	options.src_mode = "ro";
+	options.dst_mode = "rw";
+	for (; argc && !strncmp(*argv, "--", 2); argc--, argv++)
+		parse_option(*argv);
+	job_count = argc / 5;
+	errno = 0;
+	if (!job_count || argc % 5 || job_count > MAX_COPIES)
+		die("copy: want 1 to %d times SRC SRC-OFFSET DST DST-OFFSET LEN", MAX_COPIES);
+	jobs = mmap(NULL, job_count * sizeof(*jobs) + sizeof(*start), PROT_READ | PROT_WRITE,
+		    MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	if (jobs == MAP_FAILED)
+		die("no memory");
+	start = (void *)(jobs + job_count);
+	for (int i = 0; i < job_count; i++, argv += 5)
+		prepare_job(&jobs[i], argv);
+	if (options.read_only)
+		set_read_only(1);
+
+	/* Opening for writing empties the ring buffer. */
+	if (options.trace)
+		close(open_or_die(TRACING "/trace", O_WRONLY | O_TRUNC));
+
+	pthread_barrierattr_init(&shared);
+	pthread_barrierattr_setpshared(&shared, PTHREAD_PROCESS_SHARED);
+	pthread_barrier_init(start, &shared, job_count);
+	if (options.flight)
+		run_jobs_in_flight();
+	else
+		run_jobs();
+
+	if (options.read_only)
+		set_read_only(0);
+	for (int i = 0; i < job_count; i++)
+		print_result(&jobs[i]);
+	if (options.trace)
 		pour(open_or_die(TRACING "/trace", O_RDONLY), "the trace");
 }
 
@@ -319,226 +454,27 @@ static void cmd_probe(int argc, char **argv)
 	print_probe("copy_file_range", copy_file_range(fd, &from, fd, &to, 0, 0) < 0);
 }
 
-static int nvme_admin(int fd, int opcode, int cdw10, void *data, int bytes)
-{
-	struct nvme_admin_cmd cmd = {
-		.opcode = opcode,
-		.cdw10 = cdw10,
-		.addr = (uintptr_t)data,
-		.data_len = bytes,
-	};
-	int status = ioctl(fd, NVME_IOCTL_ADMIN_CMD, &cmd);
-
-	if (status < 0)
-		die("cannot send an admin command");
-	return status;
-}
-
-static unsigned int le16(const unsigned char *at)
-{
-	return at[0] | at[1] << 8;
-}
-
-/*
- * What the controller of a namespace says of copies. NVM Express Base
- * Specification 2.0: Identify Controller has ONCS at byte 520; NVM Command Set:
- * OCFS at 534. Host Behavior Support is feature 16h, CDFE at byte 4 of it.
- */
-static void cmd_identify(int argc, char **argv)
-{
-	static unsigned char id[4096], behaviour[512];
-	int fd;
-
-	if (argc != 1)
-		die("identify: want DEVICE");
-	fd = open_or_die(argv[0], O_RDONLY);
-	if (nvme_admin(fd, 0x06, 1, id, sizeof(id))) {
-		errno = 0;
-		die("%s: Identify Controller failed", argv[0]);
-	}
-	printf("identify oncs=%u ocfs=%u", le16(id + 520), le16(id + 534));
-	if (!nvme_admin(fd, 0x0a, 0x16, behaviour, sizeof(behaviour)))
-		printf(" cdfe=%u", le16(behaviour + 4));
-	putchar('\n');
-}
-
-/* -- bytes, seen through the guest -- */
-
-struct range {
-	const char *path;
-	uint64_t offset, bytes, from;
-	uint32_t seed;
-};
-
-static struct range parse_range(const char *verb, int argc, char **argv)
-{
-	struct range range;
-
-	if (argc != 5)
-		die("%s: want DEVICE OFFSET BYTES SEED FROM", verb);
-	range = (struct range) {
-		.path = argv[0],
-		.offset = number(argv[1]),
-		.bytes = number(argv[2]),
-		.seed = number(argv[3]),
-		.from = number(argv[4]),
-	};
-	if (range.bytes % 4 || range.from % 4)
-		die("%s: BYTES and FROM must be multiples of 4", verb);
-	return range;
-}
-
-/* "dirty" leaves the bytes in the page cache, not written to the device. */
-static void cmd_fill(int argc, char **argv)
-{
-	bool dirty = argc == 6 && !strcmp(argv[5], "dirty");
-	struct range range = parse_range("fill", dirty ? 5 : argc, argv);
-	static char buffer[CHUNK];
-	int fd = open_or_die(range.path, O_RDWR);
-
-	for (uint64_t done = 0; done < range.bytes;) {
-		size_t want = range.bytes - done < CHUNK ? range.bytes - done : CHUNK;
-
-		fill_pattern(buffer, want, range.seed, range.from + done);
-		if (pwrite(fd, buffer, want, range.offset + done) != (ssize_t)want)
-			die("cannot write %s at %llu", range.path,
-			    (unsigned long long)(range.offset + done));
-		done += want;
-	}
-	if (!dirty && fsync(fd))
-		die("cannot sync %s", range.path);
-	printf("fill bytes=%llu\n", (unsigned long long)range.bytes);
-}
-
-/* Read through the page cache and compare; it may be warm, which is the point. */
-static void cmd_check(int argc, char **argv)
-{
-	struct range range = parse_range("check", argc, argv);
-	static char buffer[CHUNK], want_buffer[CHUNK];
-	uint64_t first = UNSET, differing = 0;
-	int fd = open_or_die(range.path, O_RDONLY);
-
-	for (uint64_t done = 0; done < range.bytes;) {
-		size_t want = range.bytes - done < CHUNK ? range.bytes - done : CHUNK;
-
-		if (pread(fd, buffer, want, range.offset + done) != (ssize_t)want)
-			die("cannot read %s at %llu", range.path,
-			    (unsigned long long)(range.offset + done));
-		fill_pattern(want_buffer, want, range.seed, range.from + done);
-		for (size_t i = 0; i < want; i++) {
-			if (buffer[i] == want_buffer[i])
-				continue;
-			if (!differing++)
-				first = range.offset + done + i;
-		}
-		done += want;
-	}
-	printf("check bytes=%llu differing=%llu", (unsigned long long)range.bytes,
-	       (unsigned long long)differing);
-	if (differing)
-		printf(" first=%llu", (unsigned long long)first);
-	putchar('\n');
-}
-
-static void cmd_flush(int argc, char **argv)
-{
-	for (; argc; argc--, argv++)
-		flush_device(*argv);
-}
-
-/*
- * The last close of a block device writes back and drops its page cache. Who
- * wants to see that cache in the commands that follow holds the device open.
- */
-static void cmd_hold(int argc, char **argv)
-{
-	for (; argc; argc--, argv++)
-		open_or_die(*argv, O_RDWR);
-}
-
-/* -- the case's frame: tracing, kernel messages -- */
-
-static void cmd_trace(int argc, char **argv)
-{
-	char path[256];
-
-	if (access(TRACING "/trace", F_OK) && mount("tracefs", TRACING, "tracefs", 0, NULL))
-		die("cannot mount tracefs");
-	for (; argc; argc--, argv++) {
-		snprintf(path, sizeof(path), TRACING "/events/block/%s/enable", *argv);
-		if (access(path, W_OK)) {
-			printf("trace event=%s there=no\n", *argv);
-			continue;
-		}
-		write_file(path, "1");
-		printf("trace event=%s there=yes\n", *argv);
-	}
-}
-
-/* Sync and drop the caches of the devices, and mark the kernel's log. */
-static void cmd_begin(int argc, char **argv)
-{
-	char line[256];
-
-	if (!argc)
-		die("begin: want MARKER [DEVICE...]");
-	/* Without the newline the record stays open, and readers do not get it. */
-	snprintf(line, sizeof(line), "%s\n", argv[0]);
-	write_file("/dev/kmsg", line);
-	/* Later than the marker: what the kernel says of it must be heard. */
-	cmd_flush(argc - 1, argv + 1);
-}
-
-/* Whether the kernel is tainted, and its messages since the marker. */
-static void cmd_end(int argc, char **argv)
-{
-	static char log[1 << 20];
-	char *text;
-	int bytes;
-
-	if (argc != 1)
-		die("end: want MARKER");
-	printf("tainted ");
-	fflush(stdout);
-	pour(open_or_die("/proc/sys/kernel/tainted", O_RDONLY), "the taint");
-	/* One call for all of it; /dev/kmsg takes one for each message. */
-	bytes = klogctl(3 /* SYSLOG_ACTION_READ_ALL */, log, sizeof(log) - 1);
-	if (bytes < 0)
-		die("cannot read the kernel's log");
-	log[bytes] = 0;
-	text = strstr(log, argv[0]);
-	text = text ? strchr(text, '\n') : NULL;
-	if (!text) {
-		errno = 0;
-		die("the marker is not in the kernel's log any more");
-	}
-	fputs(text + 1, stdout);
-}
-
-/* -- small files of sysfs -- */
-
-static void cmd_get(int argc, char **argv)
-{
-	for (; argc; argc--, argv++)
-		pour(open_or_die(*argv, O_RDONLY), *argv);
-}
-
-static void cmd_set(int argc, char **argv)
-{
-	if (argc != 2)
-		die("set: want FILE VALUE");
-	write_file(argv[0], argv[1]);
-}
-
 static const struct {
 	const char *name;
 	void (*run)(int argc, char **argv);
 } commands[] = {
-	{ "copy", cmd_copy },   { "probe", cmd_probe }, { "fill", cmd_fill },
-	{ "check", cmd_check }, { "flush", cmd_flush }, { "trace", cmd_trace },
-	{ "begin", cmd_begin }, { "end", cmd_end },     { "get", cmd_get },
-	{ "set", cmd_set },     { "hold", cmd_hold },
+	{ "copy", cmd_copy },	  { "probe", cmd_probe },
+	/* bytes.h */
+	{ "fill", cmd_fill },	  { "check", cmd_check },
+	{ "flush", cmd_flush },	  { "hold", cmd_hold },
+	{ "claim", cmd_claim },	  { "digest", cmd_digest },
+	{ "dump", cmd_dump },
+	/* device.h */
+	{ "get", cmd_get },	  { "set", cmd_set },
+	{ "mkdir", cmd_mkdir },	  { "rmdir", cmd_rmdir },
+	{ "set-if-there", cmd_set_if_there },
 	{ "identify", cmd_identify },
+	{ "partition", cmd_partition },
+	/* flight.h */
+	{ "asleep", cmd_asleep }, { "kill", cmd_kill },
+	/* frame.h */
+	{ "trace", cmd_trace },	  { "begin", cmd_begin },
+	{ "end", cmd_end },
 };
 
 static void run_command(int argc, char **argv)
@@ -551,8 +487,11 @@ static void run_command(int argc, char **argv)
 			die("cannot write the result");
 		return;
 	}
-	errno = 0;
-	die("want copy, probe, identify, fill, check, flush, hold, trace, begin, end, get or set, with \",\" in between");
+	fputs("blkcopy: want, with \",\" in between:", stderr);
+	for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++)
+		fprintf(stderr, " %s", commands[i].name);
+	fputc('\n', stderr);
+	exit(2);
 }
 
 /* Commands are separated by "," and run in this one process. */

@@ -6,10 +6,18 @@
  * guest, and makes its links in /dev only with the help of udev.
  *
  *	dmtable create NAME "START LENGTH TARGET PARAMETERS"...
+ *	dmtable load NAME "START LENGTH TARGET PARAMETERS"...
+ *	dmtable suspend NAME [noflush]
+ *	dmtable resume NAME
+ *	dmtable reload NAME "START LENGTH TARGET PARAMETERS"...
+ *	dmtable message NAME SECTOR TEXT
+ *	dmtable status NAME
  *	dmtable remove NAME...
  *
- * "create" prints "dmtable device=/dev/dm-N number=MAJOR:MINOR". Sectors are of
- * 512 bytes.
+ * "create" prints "dmtable device=/dev/dm-N number=MAJOR:MINOR". What is loaded
+ * takes effect with "resume"; "reload" is load, suspend and resume. "status"
+ * prints a line for each target: START LENGTH TARGET STATUS. Sectors are of 512
+ * bytes.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -76,50 +84,129 @@ static int add_target(const char *line, size_t *used)
 	return 0;
 }
 
-static int create(const char *name, int lines, char **line)
+static int load(const char *name, int lines, char **line)
 {
 	size_t used = sizeof(struct dm_ioctl);
 
 	prepare(name);
-	if (call(DM_DEV_CREATE, "create", name))
-		return 2;
-	prepare(name);
 	for (int i = 0; i < lines; i++) {
 		if (add_target(line[i], &used))
-			goto undo;
+			return -1;
 	}
-	if (call(DM_TABLE_LOAD, "load the table of", name))
-		goto undo;
-	/* Without DM_SUSPEND_FLAG it resumes, and the table takes effect. */
+	return call(DM_TABLE_LOAD, "load the table of", name);
+}
+
+/* Without DM_SUSPEND_FLAG it resumes, and a table that was loaded takes effect. */
+static int suspend(const char *name, unsigned int flags)
+{
 	prepare(name);
-	if (call(DM_DEV_SUSPEND, "resume", name))
-		goto undo;
+	request.header.flags = flags;
+	return call(DM_DEV_SUSPEND, flags ? "suspend" : "resume", name);
+}
+
+static int remove_device(const char *name)
+{
+	prepare(name);
+	return call(DM_DEV_REMOVE, "remove", name);
+}
+
+static int create(const char *name, int lines, char **line)
+{
+	prepare(name);
+	if (call(DM_DEV_CREATE, "create", name))
+		return -1;
+	if (load(name, lines, line) || suspend(name, 0)) {
+		remove_device(name);
+		return -1;
+	}
 	printf("dmtable device=/dev/dm-%u number=%u:%u\n", minor(request.header.dev),
 	       major(request.header.dev), minor(request.header.dev));
 	return 0;
-undo:
+}
+
+static int message(const char *name, const char *sector, const char *text)
+{
+	struct dm_target_msg *body = (void *)(request.bytes + sizeof(struct dm_ioctl));
+
 	prepare(name);
-	call(DM_DEV_REMOVE, "remove", name);
-	return 2;
+	if (sizeof(*body) + strlen(text) + 1 > sizeof(request) - sizeof(struct dm_ioctl)) {
+		fprintf(stderr, "dmtable: the message to %s is too long\n", name);
+		return -1;
+	}
+	body->sector = strtoull(sector, NULL, 0);
+	strcpy(body->message, text);
+	if (call(DM_TARGET_MSG, "send a message to", name))
+		return -1;
+	if (request.header.flags & DM_DATA_OUT_FLAG)
+		puts(request.bytes + request.header.data_start);
+	return 0;
+}
+
+static int status(const char *name)
+{
+	const char *data = request.bytes, *at;
+
+	prepare(name);
+	if (call(DM_TABLE_STATUS, "get the status of", name))
+		return -1;
+	data += request.header.data_start;
+	at = data;
+	for (unsigned int i = 0; i < request.header.target_count; i++) {
+		const struct dm_target_spec *spec = (const void *)at;
+
+		printf("%llu %llu %s %s\n", (unsigned long long)spec->sector_start,
+		       (unsigned long long)spec->length, spec->target_type, (const char *)(spec + 1));
+		/* Here, unlike in a table that is loaded, from the beginning of the data. */
+		at = data + spec->next;
+	}
+	return 0;
+}
+
+/* 1 for words that are no command, else 0 or -1. */
+static int run(int argc, char **argv)
+{
+	const char *command = argv[1], *name = argv[2];
+
+	if (argc < 3)
+		return 1;
+	if (argc > 3 && !strcmp(command, "create"))
+		return create(name, argc - 3, argv + 3);
+	if (argc > 3 && !strcmp(command, "load"))
+		return load(name, argc - 3, argv + 3);
+	if (argc > 3 && !strcmp(command, "reload"))
+		return load(name, argc - 3, argv + 3) || suspend(name, DM_SUSPEND_FLAG) ||
+		       suspend(name, 0) ? -1 : 0;
+	if (argc == 3 && !strcmp(command, "suspend"))
+		return suspend(name, DM_SUSPEND_FLAG);
+	if (argc == 4 && !strcmp(command, "suspend") && !strcmp(argv[3], "noflush"))
+		return suspend(name, DM_SUSPEND_FLAG | DM_NOFLUSH_FLAG);
+	if (argc == 3 && !strcmp(command, "resume"))
+		return suspend(name, 0);
+	if (argc == 5 && !strcmp(command, "message"))
+		return message(name, argv[3], argv[4]);
+	if (argc == 3 && !strcmp(command, "status"))
+		return status(name);
+	if (strcmp(command, "remove"))
+		return 1;
+	for (int i = 2; i < argc; i++) {
+		if (remove_device(argv[i]))
+			return -1;
+	}
+	return 0;
 }
 
 int main(int argc, char **argv)
 {
+	int result;
+
 	control = open("/dev/mapper/control", O_RDWR | O_CLOEXEC);
 	if (control < 0) {
 		perror("dmtable: /dev/mapper/control");
 		return 2;
 	}
-	if (argc > 3 && !strcmp(argv[1], "create"))
-		return create(argv[2], argc - 3, argv + 3);
-	if (argc > 2 && !strcmp(argv[1], "remove")) {
-		for (int i = 2; i < argc; i++) {
-			prepare(argv[i]);
-			if (call(DM_DEV_REMOVE, "remove", argv[i]))
-				return 2;
-		}
-		return 0;
-	}
-	fprintf(stderr, "dmtable: want create NAME TABLE-LINE..., or remove NAME...\n");
-	return 2;
+	result = run(argc, argv);
+	if (result > 0)
+		fputs("dmtable: want create, load, suspend, resume, reload, message, status or remove, and a NAME\n",
+		      stderr);
+	return result ? 2 : 0;
 }

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
 import { type ArgvOptions, qemuArgv } from '../../../qemu/argv.ts'
-import { defaultTopology } from '../../../qemu/topology.ts'
+import { defaultTopology, disksOf } from '../../../qemu/topology.ts'
 
 const options: ArgvOptions = {
   kernel: '/k/vmlinux',
@@ -19,15 +19,28 @@ const device = (argv: string[], start: string) =>
 test('copy limits and block sizes are given to the namespaces, which alone have a drive', () => {
   const argv = qemuArgv(options)
   const namespaces = device(argv, 'nvme-ns,')
-  expect(namespaces).toHaveLength(4)
-  expect(namespaces[0]).toMatch(/^nvme-ns,bus=nvme0,nsid=1,drive=disk-small,.*mssrl=16,mcl=64,msrc=7,/)
-  expect(namespaces[2]).toMatch(
-    /bus=nvme1,nsid=3,drive=disk-4k,logical_block_size=4096,physical_block_size=4096/,
-  )
-  expect(namespaces[3]).toMatch(/nsid=4,.*mssrl=0,mcl=0,msrc=0/)
+  const namespace = (name: string) => namespaces.find((value) => value.includes(`drive=disk-${name},`))
+  expect(namespaces).toHaveLength(disksOf(defaultTopology).filter(({ kind }) => kind === 'nvme').length)
+  expect(namespace('small')).toMatch(/^nvme-ns,bus=nvme0,nsid=1,drive=disk-small,.*mssrl=16,mcl=64,msrc=7,/)
+  expect(namespace('4k')).toMatch(/bus=nvme1,nsid=3,.*logical_block_size=4096,physical_block_size=4096/)
+  expect(namespace('nocopy')).toMatch(/nsid=4,.*mssrl=0,mcl=0,msrc=0,shared=off,uuid=/)
+  expect(namespace('meta')).toMatch(/,ms=8,mset=0,pi=0,/)
+  expect(namespace('pi')).toMatch(/,ms=8,mset=0,pi=1,/)
   const controllers = device(argv, 'nvme,')
-  expect(controllers).toHaveLength(2)
   expect(controllers.join()).not.toContain('drive=')
+})
+
+test('two controllers of one subsystem share a namespace', () => {
+  const argv = qemuArgv(options)
+  expect(device(argv, 'nvme-subsys,')).toEqual(['nvme-subsys,id=subsystem2,nqn=copylab-nvme-m'])
+  expect(device(argv, 'nvme,')).toEqual([
+    'nvme,id=nvme0,serial=copylab-nvme-a',
+    'nvme,id=nvme1,serial=copylab-nvme-b',
+    'nvme,id=nvme2,serial=copylab-nvme-m,subsys=subsystem2',
+    'nvme,id=nvme2-1,serial=copylab-nvme-m,subsys=subsystem2',
+  ])
+  const shared = device(argv, 'nvme-ns,').find((value) => value.includes('drive=disk-shared,'))
+  expect(shared).toMatch(/^nvme-ns,bus=nvme2,nsid=7,.*,shared=on,/)
 })
 
 test('a SCSI disk carries its serial and reports write errors instead of stopping the machine', () => {

@@ -6,8 +6,17 @@ test('the default topology keeps its own rules', () => {
   expect(disksOf(defaultTopology).map(({ name }) => name)).toEqual([
     'small',
     'large',
+    'large4k',
+    'wide',
     '4k',
     'nocopy',
+    'meta',
+    'pi',
+    'bad',
+    'slow',
+    'shared',
+    'left',
+    'right',
     'scsi0',
     'scsi4k',
   ])

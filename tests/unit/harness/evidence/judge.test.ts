@@ -100,16 +100,18 @@ test.each<[string, DeviceActivity | undefined, Move, RegExp]>([
 test('writing back is allowed where the cache was dirty, and nowhere else', () => {
   const activity = { ...offloaded, writes: [transfer(4 * KiB, 4 * KiB)] }
   const dirty = { disk: 'small', ...range(0, 16 * KiB) }
-  expect(() => judgeMoves(activity, [offload], limits, [dirty])).not.toThrow()
-  expect(() => judgeMoves(activity, [offload], limits, [{ ...dirty, bytes: 4 * KiB }])).toThrow(/too much/)
+  expect(() => judgeMoves(activity, [offload], limits, { writeback: [dirty] })).not.toThrow()
+  expect(() =>
+    judgeMoves(activity, [offload], limits, { writeback: [{ ...dirty, bytes: 4 * KiB }] }),
+  ).toThrow(/too much/)
 })
 
 test('a fallback onto a dirty cache must still be written, writing back or not', () => {
   const dirty = { disk: 'small', ...range(64 * KiB, 16 * KiB) }
-  expect(() => judgeMoves(overLink, [fallback], limits, [dirty])).not.toThrow()
+  expect(() => judgeMoves(overLink, [fallback], limits, { writeback: [dirty] })).not.toThrow()
   const both = { ...overLink, writes: [...overLink.writes, ...overLink.writes] }
-  expect(() => judgeMoves(both, [fallback], limits, [dirty])).not.toThrow()
-  expect(() => judgeMoves({ ...overLink, writes: [] }, [fallback], limits, [dirty])).toThrow(
+  expect(() => judgeMoves(both, [fallback], limits, { writeback: [dirty] })).not.toThrow()
+  expect(() => judgeMoves({ ...overLink, writes: [] }, [fallback], limits, { writeback: [dirty] })).toThrow(
     /written over the link of small: 65536\+16384 is missing/,
   )
 })
@@ -138,8 +140,8 @@ test('a result must match in every field', () => {
 
 test('tracepoints must tell of the same ranges', () => {
   const names = { offload: 'block_copy_offload', fallback: 'block_copy_fallback' }
-  const locate = (device: string, sector: number) =>
-    device === '259:1' ? { disk: 'small', offset: sector * 512 } : undefined
+  const locate = (device: string, sector: number, bytes: number) =>
+    device === '259:1' ? [{ disk: 'small', offset: sector * 512, bytes }] : undefined
   const place = (sector: number) => ({ device: '259:1', sector })
   const traced = {
     event: 'block_copy_offload',

@@ -1,0 +1,117 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* What a device is and can do, and small files of sysfs, debugfs and configfs. */
+#ifndef DEVICE_H
+#define DEVICE_H
+
+#include <endian.h>
+#include <sys/ioctl.h>
+#include <sys/stat.h>
+#include <linux/blkpg.h>
+#include <linux/nvme_ioctl.h>
+#include "tool.h"
+
+/* partition add|resize DEVICE NUMBER START BYTES, partition remove DEVICE NUMBER */
+static void cmd_partition(int argc, char **argv)
+{
+	struct blkpg_partition part = { 0 };
+	struct blkpg_ioctl_arg arg = { .datalen = sizeof(part), .data = &part };
+
+	if (argc == 5 && (!strcmp(argv[0], "add") || !strcmp(argv[0], "resize"))) {
+		arg.op = *argv[0] == 'a' ? BLKPG_ADD_PARTITION : BLKPG_RESIZE_PARTITION;
+		part.start = number(argv[3]);
+		part.length = number(argv[4]);
+	} else if (argc == 3 && !strcmp(argv[0], "remove")) {
+		arg.op = BLKPG_DEL_PARTITION;
+	} else {
+		die("partition: want add or resize DEVICE NUMBER START BYTES, or remove DEVICE NUMBER");
+	}
+	part.pno = number(argv[2]);
+	if (ioctl(open_or_die(argv[1], O_RDONLY), BLKPG, &arg))
+		die("cannot %s partition %d of %s", argv[0], part.pno, argv[1]);
+}
+
+static int nvme_admin(int fd, int opcode, int cdw10, void *data, int bytes)
+{
+	struct nvme_admin_cmd cmd = {
+		.opcode = opcode,
+		.cdw10 = cdw10,
+		.addr = (uintptr_t)data,
+		.data_len = bytes,
+	};
+	int status = ioctl(fd, NVME_IOCTL_ADMIN_CMD, &cmd);
+
+	if (status < 0)
+		die("cannot send an admin command");
+	return status;
+}
+
+static unsigned int le16(const unsigned char *at)
+{
+	return at[0] | at[1] << 8;
+}
+
+/*
+ * What the controller of a namespace says of copies. NVM Express Base
+ * Specification 2.0: Identify Controller has ONCS at byte 520; NVM Command Set:
+ * OCFS at 534. Host Behavior Support is feature 16h, CDFE at byte 4 of it.
+ */
+static void cmd_identify(int argc, char **argv)
+{
+	static unsigned char id[4096], behaviour[512];
+	int fd;
+
+	if (argc != 1)
+		die("identify: want DEVICE");
+	fd = open_or_die(argv[0], O_RDONLY);
+	if (nvme_admin(fd, 0x06, 1, id, sizeof(id))) {
+		errno = 0;
+		die("%s: Identify Controller failed", argv[0]);
+	}
+	printf("identify oncs=%u ocfs=%u", le16(id + 520), le16(id + 534));
+	if (!nvme_admin(fd, 0x0a, 0x16, behaviour, sizeof(behaviour)))
+		printf(" cdfe=%u", le16(behaviour + 4));
+	putchar('\n');
+}
+
+static void cmd_get(int argc, char **argv)
+{
+	for (; argc; argc--, argv++)
+		pour(open_or_die(*argv, O_RDONLY), *argv);
+}
+
+static void cmd_set(int argc, char **argv)
+{
+	if (argc != 2)
+		die("set: want FILE VALUE");
+	write_file(argv[0], argv[1]);
+}
+
+/* Like set, and no error when there is no such file. */
+static void cmd_set_if_there(int argc, char **argv)
+{
+	if (argc != 2)
+		die("set-if-there: want FILE VALUE");
+	if (access(argv[0], F_OK)) {
+		printf("missing file=%s\n", argv[0]);
+		return;
+	}
+	write_file(argv[0], argv[1]);
+}
+
+static void cmd_mkdir(int argc, char **argv)
+{
+	for (; argc; argc--, argv++) {
+		if (mkdir(*argv, 0755))
+			die("cannot make %s", *argv);
+	}
+}
+
+static void cmd_rmdir(int argc, char **argv)
+{
+	for (; argc; argc--, argv++) {
+		if (rmdir(*argv))
+			die("cannot remove %s", *argv);
+	}
+}
+
+#endif
