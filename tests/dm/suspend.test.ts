@@ -1,0 +1,329 @@
+// Volumes that are suspended, or given another table, while copies run.
+import { expect } from 'vitest'
+import { kernelCase } from '../fixtures/case.ts'
+import { NO_FALLBACK } from '../fixtures/copy.ts'
+import { crypt, linear } from '../fixtures/rows.ts'
+import { KiB, MiB } from '../fixtures/units.ts'
+import { retrace } from './retrace.ts'
+
+kernelCase(
+  'dm/070',
+  'a copy into a suspended volume ends right after resume',
+  { needs: ['CONFIG_BLK_DEV_DM'] },
+  async ({ disk, pattern, proof, dm, session }) => {
+    const ns = await disk('large')
+    const [from, to] = [await dm.linear(ns, MiB(1), MiB(8)), await dm.linear(ns, MiB(16), MiB(8))]
+    const data = pattern(MiB(1))
+    await from.write(0, data)
+    await to.suspend()
+    const copying = await session.begin({
+      path: 'dm-linear',
+      from: from.at(0),
+      to: to.at(MiB(2)),
+      bytes: MiB(1),
+    })
+    await to.resume()
+    const call = await copying.done()
+    // What could be offloaded at first could not wait.
+    proof.guest(call).fellBack()
+    proof.device(call).fellBack()
+    await proof.host(to).changedOnly(MiB(2), data)
+  },
+)
+
+kernelCase(
+  'dm/071',
+  'a copy out of a suspended volume ends right after resume',
+  { needs: ['CONFIG_BLK_DEV_DM'] },
+  async ({ disk, pattern, proof, dm, session }) => {
+    const ns = await disk('large')
+    const [from, to] = [await dm.linear(ns, MiB(1), MiB(8)), await dm.linear(ns, MiB(16), MiB(8))]
+    const data = pattern(MiB(1))
+    await from.write(0, data)
+    await from.suspend()
+    const copying = await session.begin({
+      path: 'dm-linear',
+      from: from.at(0),
+      to: to.at(MiB(2)),
+      bytes: MiB(1),
+    })
+    await from.resume()
+    const call = await copying.done()
+    proof.guest(call).fellBack()
+    proof.device(call).fellBack()
+    await proof.host(to).changedOnly(MiB(2), data)
+  },
+)
+
+kernelCase(
+  'dm/072',
+  'no fallback on a suspended volume is EOPNOTSUPP, and nothing is written',
+  { needs: ['CONFIG_BLK_DEV_DM'] },
+  async ({ disk, copy, pattern, proof, dm, session }) => {
+    const ns = await disk('large')
+    const [first, second] = [await dm.linear(ns, MiB(1), MiB(8)), await dm.linear(ns, MiB(16), MiB(8))]
+    const data = pattern(MiB(1))
+    await second.write(0, data)
+    await first.suspend()
+    const refused = await copy(
+      [
+        { path: 'dm-linear', from: second.at(0), to: first.at(0), bytes: MiB(1) },
+        { path: 'dm-linear', from: first.at(0), to: second.at(MiB(4)), bytes: MiB(1) },
+        { path: 'dm-linear', from: first.at(0), to: first.at(MiB(4)), bytes: MiB(1) },
+      ],
+      { flags: NO_FALLBACK },
+    )
+    await first.resume()
+    proof.guest(refused).refused('EOPNOTSUPP')
+    proof.device(refused).untouched()
+    await proof.host(ns).unchanged()
+
+    if (!session.offloads(['dm-linear', 'nvme-same-namespace'])) return
+    const call = await copy(
+      { path: 'dm-linear', from: second.at(0), to: first.at(0), bytes: MiB(1) },
+      { flags: NO_FALLBACK },
+    )
+    proof.guest(call).moved()
+    proof.device(call).moved()
+    await proof.host(first).changedOnly(0, data)
+  },
+)
+
+kernelCase(
+  'dm/073',
+  'a copy that waits writes by the table that it is resumed with',
+  { needs: ['CONFIG_BLK_DEV_DM'] },
+  async ({ disk, pattern, proof, dm, session }) => {
+    const ns = await disk('large')
+    const to = await dm.linear(ns, MiB(16), MiB(8))
+    const data = pattern(MiB(1))
+    await ns.write(0, data)
+    await to.suspend()
+    const copying = await session.begin({
+      path: 'dm-linear',
+      from: ns.at(0),
+      to: to.at(KiB(4)),
+      bytes: MiB(1),
+    })
+    await to.load([linear(ns, MiB(4), MiB(8))])
+    await to.resume()
+    const call = await copying.done()
+    proof.guest(call).fellBack()
+    proof.device(call).fellBack()
+    await proof.host(ns).changedOnly(MiB(4) + KiB(4), data)
+  },
+)
+
+kernelCase(
+  'dm/074',
+  'a copy that waits reads by the table that it is resumed with',
+  { needs: ['CONFIG_BLK_DEV_DM'] },
+  async ({ disk, pattern, proof, dm, session }) => {
+    const [ns, scsi] = [await disk('large'), await disk('scsi0')]
+    const from = await dm.linear(ns, MiB(16), MiB(8))
+    const data = pattern(MiB(1))
+    await scsi.write(MiB(3), data)
+    await from.suspend()
+    const copying = await session.begin({ path: 'dm-linear', from: from.at(0), to: ns.at(0), bytes: MiB(1) })
+    await from.load([linear(scsi, MiB(3), MiB(8))])
+    await from.resume()
+    const call = await copying.done()
+    proof.guest(call).fellBack()
+    proof.device(call).fellBack()
+    await proof.host(ns).changedOnly(0, data)
+    await proof.host(scsi).unchanged()
+  },
+)
+
+kernelCase(
+  'dm/075',
+  'the middle one of three levels is suspended and moved',
+  { needs: ['CONFIG_BLK_DEV_DM'] },
+  async ({ disk, pattern, proof, dm, session }) => {
+    const ns = await disk('large')
+    const lowest = await dm.linear(ns, MiB(1), MiB(30))
+    const middle = await dm.linear(lowest, MiB(15), MiB(12))
+    const volume = await dm.linear(middle, KiB(4), MiB(8))
+    const data = pattern(MiB(1))
+    await ns.write(0, data)
+    await middle.suspend()
+    const copying = await session.begin({
+      path: 'dm-linear',
+      from: ns.at(0),
+      to: volume.at(MiB(2)),
+      bytes: MiB(1),
+    })
+    await middle.load([linear(lowest, MiB(3), MiB(12))])
+    await middle.resume()
+    const call = await copying.done()
+    proof.guest(call).fellBack()
+    proof.device(call).fellBack()
+    await proof.host(ns).changedOnly(MiB(1) + MiB(3) + KiB(4) + MiB(2), data)
+  },
+)
+
+kernelCase(
+  'dm/076',
+  'a copy that is killed while its volume is suspended ends with the resume and writes no more',
+  { needs: ['CONFIG_BLK_DEV_DM'] },
+  async ({ disk, pattern, proof, dm, session }) => {
+    const ns = await disk('large')
+    const to = await dm.linear(ns, MiB(16), MiB(16))
+    const data = pattern(MiB(12))
+    await ns.write(0, data)
+    await to.suspend()
+    const copying = await session.begin({
+      path: 'dm-linear',
+      from: ns.at(0),
+      to: to.at(0),
+      bytes: data.bytes,
+    })
+    // A write that has been queued cannot be taken back, so the process cannot end before the resume.
+    const killed = copying.kill()
+    await to.resume()
+    await killed
+    const call = await copying.done()
+    const { copied } = proof.guest(call).killed()
+    expect(copied).toBeLessThan(data.bytes)
+    proof.device(call).reached(copied, 'fallback')
+    await proof.host(to).changedUpTo(0, data, copied)
+  },
+)
+
+kernelCase(
+  'dm/077',
+  'many copies wait on one suspended volume',
+  { needs: ['CONFIG_BLK_DEV_DM'] },
+  async ({ disk, pattern, proof, dm, session }) => {
+    const ns = await disk('large')
+    const [from, to] = [await dm.linear(ns, 0, MiB(8)), await dm.linear(ns, MiB(16), MiB(8))]
+    const data = pattern(MiB(8))
+    await from.write(0, data)
+    await to.suspend()
+    const places = Array.from({ length: 64 }, (_, index) => index * KiB(128))
+    const copying = await session.begin(
+      places.map((at) => ({
+        path: 'dm-linear',
+        from: from.at(at),
+        to: to.at(MiB(8) - KiB(128) - at),
+        bytes: KiB(128),
+      })),
+    )
+    await to.resume()
+    const call = await copying.done()
+    proof.guest(call).fellBack()
+    proof.device(call).fellBack()
+    const wanted = places.toReversed().map((at) => data.part(at, KiB(128)).data)
+    await proof.host(to).changedOnly(0, Buffer.concat(wanted))
+  },
+)
+
+kernelCase(
+  'dm/080',
+  'suspended in the middle of a long copy: what cannot wait is read and written, then it is offloaded again',
+  { offloads: ['dm-linear', 'nvme-same-namespace'], needs: ['CONFIG_BLK_DEV_DM', 'limits', 'tracepoints'] },
+  async ({ disk, pattern, proof, dm, session }) => {
+    const ns = await disk('large')
+    const tables = { from: [linear(ns, 0, MiB(12))], to: [linear(ns, MiB(16), MiB(12))] }
+    const [from, to] = [await dm.table(tables.from), await dm.table(tables.to)]
+    const data = pattern(MiB(12))
+    await from.write(0, data)
+    await session.setQueue(from, session.profile.sysfs.limit, String(KiB(4)))
+    const copying = await session.begin({
+      path: 'dm-linear',
+      from: from.at(0),
+      to: to.at(0),
+      bytes: data.bytes,
+    })
+    await to.suspend()
+    await to.resume()
+    const call = await copying.done()
+    const { changes, offloaded, readAndWritten } = retrace(session, call, tables, data)
+    expect(readAndWritten).toBeGreaterThan(0)
+    expect(offloaded).toBeGreaterThan(readAndWritten)
+    await proof.host(ns).changedOnlyIn(changes.get(ns) ?? [])
+  },
+)
+
+kernelCase(
+  'dm/081',
+  'suspended without flush in the middle of a long copy',
+  { offloads: ['dm-linear', 'nvme-same-namespace'], needs: ['CONFIG_BLK_DEV_DM', 'limits', 'tracepoints'] },
+  async ({ disk, pattern, proof, dm, session }) => {
+    const ns = await disk('large')
+    const tables = { from: [linear(ns, 0, MiB(12))], to: [linear(ns, MiB(16), MiB(12))] }
+    const [from, to] = [await dm.table(tables.from), await dm.table(tables.to)]
+    const data = pattern(MiB(12))
+    await from.write(0, data)
+    await session.setQueue(from, session.profile.sysfs.limit, String(KiB(4)))
+    const copying = await session.begin({
+      path: 'dm-linear',
+      from: from.at(0),
+      to: to.at(0),
+      bytes: data.bytes,
+    })
+    for (const volume of [from, to, from, to]) {
+      await volume.suspend('noflush')
+      await volume.resume()
+    }
+    const call = await copying.done()
+    const { changes, offloaded, readAndWritten } = retrace(session, call, tables, data)
+    expect(readAndWritten).toBeGreaterThan(0)
+    expect(offloaded).toBeGreaterThan(0)
+    await proof.host(ns).changedOnlyIn(changes.get(ns) ?? [])
+  },
+)
+
+kernelCase(
+  'dm/068',
+  'dm-crypt is suspended in the middle of a long copy',
+  { needs: ['CONFIG_DM_CRYPT', 'tracepoints'] },
+  async ({ disk, pattern, proof, dm, session }) => {
+    const ns = await disk('large')
+    const [one, other] = [pattern(64).data, pattern(64).data]
+    const tables = { from: [crypt(ns, 0, MiB(12), one)], to: [crypt(ns, MiB(16), MiB(12), other)] }
+    const [from, to] = [await dm.table(tables.from), await dm.table(tables.to)]
+    const data = pattern(MiB(12))
+    await from.write(0, data)
+    const copying = await session.begin({
+      path: 'dm-crypt',
+      from: from.at(0),
+      to: to.at(0),
+      bytes: data.bytes,
+    })
+    for (const volume of [to, from]) {
+      await volume.suspend()
+      await volume.resume()
+    }
+    const call = await copying.done()
+    const { changes, offloaded } = retrace(session, call, tables, data)
+    expect(offloaded).toBe(0)
+    await proof.host(ns).changedOnlyIn(changes.get(ns) ?? [])
+  },
+)
+
+kernelCase(
+  'dm/069',
+  'a long offloaded copy that is killed ends at once, and what it says is there',
+  { offloads: ['dm-linear', 'nvme-same-namespace'], needs: ['CONFIG_BLK_DEV_DM', 'limits'] },
+  async ({ disk, pattern, proof, dm, session }) => {
+    const ns = await disk('large')
+    const [from, to] = [await dm.linear(ns, 0, MiB(12)), await dm.linear(ns, MiB(16), MiB(12))]
+    const data = pattern(MiB(12))
+    await from.write(0, data)
+    await session.setQueue(from, session.profile.sysfs.limit, String(KiB(4)))
+    const copying = await session.begin({
+      path: 'dm-linear',
+      from: from.at(0),
+      to: to.at(0),
+      bytes: data.bytes,
+    })
+    await copying.kill()
+    const call = await copying.done()
+    const { copied, offloaded } = proof.guest(call).killed()
+    expect(copied).toBeLessThan(data.bytes)
+    expect(offloaded).toBe(copied)
+    proof.device(call).reached(copied)
+    await proof.host(to).changedUpTo(0, data, copied)
+  },
+)
