@@ -91,8 +91,8 @@ export interface Circumstances {
   areas?: ReadonlyMap<string, readonly Placed[]>
   /** Commands that ended in an error, and moved nothing. */
   failed?: number
-  /** Copy commands may have ended before their last range, since one has failed or the device was reset. */
-  unfinished?: boolean
+  /** The device was reset: commands may have ended in errors, and Copy commands before their last range. */
+  reset?: boolean
 }
 
 /**
@@ -126,7 +126,7 @@ export function judgeMoves(
       'read over the link',
     ),
     ...compareByDisk(
-      writes.filter((write) => !covered(write, free)),
+      writes,
       destinations(fallbacks),
       'written over the link',
       writes.filter((write) => !covered(write, [...writeback, ...free])),
@@ -163,18 +163,18 @@ export function judgePart(
   moves: readonly Move[],
   done: number,
   limits: ReadonlyMap<string, CopyCommandLimits>,
-  { writeback = [], areas = new Map(), failed = 0, unfinished = failed > 0 }: Circumstances = {},
+  { writeback = [], areas = new Map(), failed = 0, reset = false }: Circumstances = {},
 ): void {
   if (!activity) throw new Refusal('device', ['there is no trace of the devices'])
   const { copySources, copyDestinations, writes } = activity
-  const problems = neverRight(activity, failed)
+  const problems = neverRight(activity, reset ? activity.errors.length : failed)
   const offloads = moves.filter(({ offloaded }) => offloaded)
   const free = [...writeback, ...[...areas.values()].flat()]
   const tooMuch = (seen: readonly Placed[], allowed: readonly Placed[], what: string) => {
     const extra = seen.filter((range) => !covered(range, allowed))
     if (extra.length) problems.push(`${what} of ${extra[0]?.disk}: ${showRanges(extra)} is too much`)
   }
-  problems.push(...checkLimits(activity, limits, unfinished))
+  problems.push(...checkLimits(activity, limits, reset || failed > 0))
   tooMuch(
     copySources,
     offloads.map(({ from, bytes }) => ({ ...from, bytes })),
@@ -269,7 +269,7 @@ function compareByDisk(
 function checkLimits(
   { copies, copySources, copyDestinations }: DeviceActivity,
   limits: ReadonlyMap<string, CopyCommandLimits>,
-  unfinished = false,
+  mayEndEarly = false,
 ): string[] {
   const problems: string[] = []
   for (const disk of new Set(copies.map((copy) => copy.disk))) {
@@ -290,7 +290,7 @@ function checkLimits(
     check(totalBytes(destinations), mine.length * limit.commandBytes, 'bytes in all Copy commands')
     const announced = mine.reduce((sum, { ranges }) => sum + ranges, 0)
     const unseen = mine.every(({ sourcesUnseen }) => sourcesUnseen)
-    const wrong = (seen: number) => (unfinished ? seen > announced : seen !== announced)
+    const wrong = (seen: number) => (mayEndEarly ? seen > announced : seen !== announced)
     if ((!unseen && wrong(sources.length)) || wrong(destinations.length)) {
       problems.push(`Copy commands of ${disk} have done ${destinations.length} of their ${announced} ranges`)
     }

@@ -6,6 +6,7 @@
  * guest, and makes its links in /dev only with the help of udev.
  *
  *	dmtable create NAME "START LENGTH TARGET PARAMETERS"...
+ *	dmtable create-read-only NAME "START LENGTH TARGET PARAMETERS"...
  *	dmtable load NAME "START LENGTH TARGET PARAMETERS"...
  *	dmtable suspend NAME [noflush]
  *	dmtable resume NAME
@@ -14,7 +15,7 @@
  *	dmtable status NAME
  *	dmtable remove NAME...
  *
- * "create" prints "dmtable device=/dev/dm-N number=MAJOR:MINOR". What is loaded
+ * "create" and "create-read-only" print "dmtable device=/dev/dm-N number=MAJOR:MINOR". What is loaded
  * takes effect with "resume"; "reload" is load, suspend and resume. "status"
  * prints a line for each target: START LENGTH TARGET STATUS. Sectors are of 512
  * bytes.
@@ -84,11 +85,12 @@ static int add_target(const char *line, size_t *used)
 	return 0;
 }
 
-static int load(const char *name, int lines, char **line)
+static int load(const char *name, unsigned int flags, int lines, char **line)
 {
 	size_t used = sizeof(struct dm_ioctl);
 
 	prepare(name);
+	request.header.flags = flags;
 	for (int i = 0; i < lines; i++) {
 		if (add_target(line[i], &used))
 			return -1;
@@ -110,12 +112,12 @@ static int remove_device(const char *name)
 	return call(DM_DEV_REMOVE, "remove", name);
 }
 
-static int create(const char *name, int lines, char **line)
+static int create(const char *name, unsigned int flags, int lines, char **line)
 {
 	prepare(name);
 	if (call(DM_DEV_CREATE, "create", name))
 		return -1;
-	if (load(name, lines, line) || suspend(name, 0)) {
+	if (load(name, flags, lines, line) || suspend(name, 0)) {
 		remove_device(name);
 		return -1;
 	}
@@ -170,11 +172,13 @@ static int run(int argc, char **argv)
 	if (argc < 3)
 		return 1;
 	if (argc > 3 && !strcmp(command, "create"))
-		return create(name, argc - 3, argv + 3);
+		return create(name, 0, argc - 3, argv + 3);
+	if (argc > 3 && !strcmp(command, "create-read-only"))
+		return create(name, DM_READONLY_FLAG, argc - 3, argv + 3);
 	if (argc > 3 && !strcmp(command, "load"))
-		return load(name, argc - 3, argv + 3);
+		return load(name, 0, argc - 3, argv + 3);
 	if (argc > 3 && !strcmp(command, "reload"))
-		return load(name, argc - 3, argv + 3) || suspend(name, DM_SUSPEND_FLAG) ||
+		return load(name, 0, argc - 3, argv + 3) || suspend(name, DM_SUSPEND_FLAG) ||
 		       suspend(name, 0) ? -1 : 0;
 	if (argc == 3 && !strcmp(command, "suspend"))
 		return suspend(name, DM_SUSPEND_FLAG);

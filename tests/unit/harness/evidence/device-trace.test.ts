@@ -1,5 +1,10 @@
 import { expect, test } from 'vitest'
-import { parseDeviceTrace, showsBoot, type TracedDisk } from '../../../../harness/evidence/device-trace.ts'
+import {
+  learnBackends,
+  parseDeviceTrace,
+  showsBoot,
+  type TracedDisk,
+} from '../../../../harness/evidence/device-trace.ts'
 import { union } from '../../../../harness/evidence/ranges.ts'
 
 const disks: TracedDisk[] = [
@@ -66,6 +71,81 @@ test('commands in flight on one disk: the ranges in all are right', () => {
   expect(union(copySources)).toEqual([{ offset: 0x40 * 512, bytes: 0x61 * 512 }])
   expect(union(copyDestinations)).toEqual([{ offset: 0x4040 * 512, bytes: 0x61 * 512 }])
   expect(copies.map(({ bytes }) => bytes)).toEqual([undefined, undefined, undefined, 512])
+})
+
+/** As QEMU 10.0 traces the boot and a Copy command of format 2; QEMU 7.2 words them the same. */
+const boot = [
+  'pci_nvme_read cid 1 nsid 1 nlb 8 count 4096 lba 0x0',
+  'blk_co_preadv blk 0x55d1 bs 0x55aa offset 0 bytes 4096 flags 0x0',
+  'blk_co_preadv blk 0x55ff bs 0x55ab offset 0 bytes 512 flags 0x0',
+  "pci_nvme_write cid 2 opname 'NVME_NVM_CMD_WRITE' nsid 3 nlb 1 count 4096 lba 0x0",
+  'blk_co_pwritev blk 0x55d2 bs 0x55ac offset 0 bytes 4096 flags 0x0',
+].join('\n')
+const begun = (verb: string, backend: string, rest: string) =>
+  `blk_co_${verb}v blk ${backend} bs 0x1 ${rest} flags 0x0`
+
+test('backends are learned from what goes over the link', () => {
+  expect(learnBackends(boot, disks)).toEqual(
+    new Map([
+      ['0x55d1', 'small'],
+      ['0x55d2', '4k'],
+    ]),
+  )
+})
+
+test('the source namespace of a cross-namespace copy is the backend that is read', () => {
+  const { copies, copySources, copyDestinations } = parseDeviceTrace(
+    [
+      'pci_nvme_copy cid 5 nsid 1 nr 2 format 0x2',
+      'pci_nvme_copy_source_range slba 0x10 nlb 2',
+      begun('pread', '0x55d2', 'offset 65536 bytes 8192'),
+      'pci_nvme_copy_out slba 0x4000 nlb 16',
+      begun('pwrite', '0x55d1', 'offset 8388608 bytes 8192'),
+      'pci_nvme_copy_source_range slba 0x40 nlb 1',
+      begun('pread', '0x55d2', 'offset 262144 bytes 4096'),
+      'pci_nvme_copy_out slba 0x4010 nlb 8',
+      begun('pwrite', '0x55d1', 'offset 8396800 bytes 4096'),
+    ].join('\n'),
+    disks,
+    learnBackends(boot, disks),
+  )
+  expect(copies).toEqual([{ disk: 'small', ranges: 2, format: 2, bytes: 12288 }])
+  expect(copySources).toEqual([
+    { disk: '4k', offset: 65536, bytes: 8192, by: 'small' },
+    { disk: '4k', offset: 262144, bytes: 4096, by: 'small' },
+  ])
+  expect(copyDestinations.map(({ disk }) => disk)).toEqual(['small', 'small'])
+})
+
+test('commands in flight on two disks are told apart by their backends, adjoining or not', () => {
+  const { copySources, copyDestinations } = parseDeviceTrace(
+    [
+      'pci_nvme_copy cid 5 nsid 1 nr 2 format 0x0',
+      'pci_nvme_copy_source_range slba 0x0 nlb 16',
+      begun('pread', '0x55d1', 'offset 0 bytes 8192'),
+      'pci_nvme_copy cid 6 nsid 3 nr 2 format 0x0',
+      'pci_nvme_copy_source_range slba 0x100 nlb 4',
+      begun('pread', '0x55d2', 'offset 1048576 bytes 16384'),
+      'pci_nvme_copy_out slba 0x200 nlb 4',
+      begun('pwrite', '0x55d2', 'offset 2097152 bytes 16384'),
+      'pci_nvme_copy_source_range slba 0x10 nlb 4',
+      begun('pread', '0x55d2', 'offset 65536 bytes 16384'),
+    ].join('\n'),
+    disks,
+    learnBackends(boot, disks),
+  )
+  expect(copySources.map(({ disk, offset }) => [disk, offset])).toEqual([
+    ['small', 0],
+    ['4k', 1048576],
+    ['4k', 65536],
+  ])
+  expect(copyDestinations).toEqual([{ disk: '4k', offset: 0x200 * 4096, bytes: 16384 }])
+})
+
+test('a cross-namespace copy whose source nobody names is an error', () => {
+  expect(() =>
+    parse('pci_nvme_copy cid 5 nsid 1 nr 1 format 0x2', 'pci_nvme_copy_source_range slba 0x10 nlb 2'),
+  ).toThrow(/does not tell the namespace of source 16 of small/)
 })
 
 test('reads and writes over the link, with or without timestamps', () => {

@@ -2,6 +2,7 @@ import { expect, test } from 'vitest'
 import type { DeviceActivity } from '../../../../harness/evidence/device-trace.ts'
 import {
   judgeMoves,
+  judgePart,
   judgeResult,
   judgeTracepoints,
   judgeUntouched,
@@ -162,4 +163,61 @@ test('tracepoints must tell of the same ranges', () => {
     /destination of small: 65536\+16384 is missing/,
   )
   expect(() => judge({ ...traced, source: { device: '8:0', sector: 0 } })).toThrow(/source of device 8:0/)
+})
+
+test('copies of a disk whose sources nobody sees are judged by where they go', () => {
+  const unseen = {
+    ...offloaded,
+    copies: offloaded.copies.map((one) => ({ ...one, sourcesUnseen: true as const })),
+    copySources: [],
+  }
+  expect(() => judgeMoves(unseen, [offload], limits)).not.toThrow()
+  expect(() => judgeMoves(unseen, [{ ...offload, bytes: 20 * KiB }], limits)).toThrow(
+    /Copy destinations of small: 81920\+4096 is missing/,
+  )
+  expect(() => judgeMoves({ ...offloaded, copySources: [] }, [offload], limits)).toThrow(
+    /Copy sources of small/,
+  )
+})
+
+test('as many errors as the case has made, and no other number', () => {
+  const failed = { ...offloaded, errors: ['small CW: -5'] }
+  expect(() => judgeMoves(failed, [offload], limits, { failed: 1 })).not.toThrow()
+  expect(() => judgeMoves(failed, [offload], limits)).toThrow(/reported an error: small CW: -5/)
+  expect(() => judgeMoves(offloaded, [offload], limits, { failed: 1 })).toThrow(/reported 0 errors, not 1/)
+  expect(() => judgeUntouched({ ...idle, errors: ['small CW: -5'] }, 1)).not.toThrow()
+})
+
+test('a volume that keeps its bytes where it likes must write as many, and only into its own', () => {
+  const areas = new Map([['thin1', [{ disk: 'small', ...range(0, 64 * KiB) }]]])
+  const move: Move = {
+    ...fallback,
+    to: { disk: 'thin1', offset: 0 },
+    from: { disk: 'small', offset: 128 * KiB },
+  }
+  const seen = { ...idle, reads: [transfer(128 * KiB, 16 * KiB)], writes: [transfer(4 * KiB, 32 * KiB)] }
+  const judge =
+    (activity: DeviceActivity, one = move) =>
+    () =>
+      judgeMoves(activity, [one], limits, { areas })
+  expect(judge(seen)).not.toThrow()
+  expect(judge({ ...seen, writes: [transfer(0, 8 * KiB)] })).toThrow(
+    /8192 bytes were written for thin1, not 16384/,
+  )
+  expect(judge({ ...seen, writes: [...seen.writes, transfer(65 * KiB, 512)] })).toThrow(
+    /66560\+512 is too much/,
+  )
+  expect(judge({ ...seen, reads: [] })).toThrow(/read over the link of small: 131072\+16384 is missing/)
+  expect(judge(seen, { ...move, offloaded: true })).toThrow(/no device can copy from or to thin1/)
+  expect(judge({ ...seen, ...copied([0, 512]) })).toThrow(/Copy destinations of small/)
+})
+
+test('a copy that was cut short did its beginning, and nothing besides', () => {
+  const judge = (activity: DeviceActivity, done: number) => () => judgePart(activity, [offload], done, limits)
+  expect(judge(copied([0, 8 * KiB]), 8 * KiB)).not.toThrow()
+  // More may have been under way.
+  expect(judge(offloaded, 8 * KiB)).not.toThrow()
+  expect(judge(copied([0, 8 * KiB]), 12 * KiB)).toThrow(/65536\+12288 of small was not written/)
+  expect(judge(copied([8 * KiB, 16 * KiB]), 0)).toThrow(/Copy sources of small: 8192\+16384 is too much/)
+  expect(judge({ ...idle, writes: [transfer(0, 512)] }, 0)).toThrow(/written over the link of small: 0\+512/)
 })
