@@ -4,7 +4,7 @@ import type { Change } from '../fixtures/proof.ts'
 import { KiB, MiB } from '../fixtures/units.ts'
 
 kernelCase(
-  'block/030',
+  'block/025',
   'eight copies at once on one namespace',
   {},
   async ({ disk, copy, pattern, proof }) => {
@@ -29,7 +29,7 @@ kernelCase(
   },
 )
 
-kernelCase('block/031', 'four copies of one source at once', {}, async ({ disk, copy, pattern, proof }) => {
+kernelCase('block/026', 'four copies of one source at once', {}, async ({ disk, copy, pattern, proof }) => {
   const ns = await disk('small')
   const data = pattern(KiB(128))
   await ns.write(0, data)
@@ -43,7 +43,7 @@ kernelCase('block/031', 'four copies of one source at once', {}, async ({ disk, 
 })
 
 kernelCase(
-  'block/032',
+  'block/027',
   'offload and fallback at once do not disturb each other',
   {},
   async ({ disk, copy, pattern, proof }) => {

@@ -4,7 +4,7 @@ import { dirty, readsBack } from '../fixtures/copy.ts'
 import { MiB } from '../fixtures/units.ts'
 
 kernelCase(
-  'block/025',
+  'cache/001',
   'dirty pages of the source are copied, not what the disk held',
   {},
   async ({ disk, copy, pattern, proof }) => {
@@ -24,7 +24,7 @@ kernelCase(
 )
 
 kernelCase(
-  'block/026',
+  'cache/002',
   'dirty pages of the destination do not overwrite the copy',
   {},
   async ({ disk, copy, pattern, proof }) => {
@@ -42,7 +42,7 @@ kernelCase(
 )
 
 kernelCase(
-  'block/027',
+  'cache/003',
   'dirty pages just outside of the destination survive',
   {},
   async ({ disk, copy, pattern, proof }) => {
@@ -64,7 +64,7 @@ kernelCase(
 )
 
 kernelCase(
-  'block/028',
+  'cache/004',
   'clean pages of the destination are not served after the copy',
   {},
   async ({ disk, copy, pattern, proof }) => {
@@ -84,7 +84,7 @@ kernelCase(
 )
 
 kernelCase(
-  'block/029',
+  'cache/005',
   'descriptors opened with O_DIRECT copy as well',
   {},
   async ({ disk, copy, pattern, proof }) => {

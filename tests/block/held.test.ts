@@ -1,0 +1,107 @@
+// Holders, exclusive opens and read-only devices mean to a copy what they mean to a write.
+import type { CaseTools } from '../fixtures/case.ts'
+import { kernelCase } from '../fixtures/case.ts'
+import { type CopyOptions, claim } from '../fixtures/copy.ts'
+import { KiB, MiB } from '../fixtures/units.ts'
+
+async function twoPartitions({ disk, session, pattern }: CaseTools) {
+  const ns = await disk('large')
+  const first = await session.partition(ns, MiB(2), MiB(4))
+  const second = await session.partition(ns, MiB(16), MiB(4))
+  const data = pattern(KiB(256))
+  await first.write(0, data)
+  return { ns, first, second, data }
+}
+
+/** From one partition to another one with these options: copied as ever. */
+async function copies(
+  tools: CaseTools,
+  options: (parts: Awaited<ReturnType<typeof twoPartitions>>) => CopyOptions,
+): Promise<void> {
+  const parts = await twoPartitions(tools)
+  const { first, second, data } = parts
+  const { copy, proof } = tools
+  const call = await copy(
+    { path: 'nvme-same-namespace', from: first.at(0), to: second.at(0), bytes: data.bytes },
+    options(parts),
+  )
+  proof.guest(call).moved()
+  proof.device(call).moved()
+  await proof.host(second).changedOnly(0, data)
+}
+
+/** The same, and it must be refused with this errno and change nothing. */
+async function refusedWith(
+  errno: string,
+  tools: CaseTools,
+  options: (parts: Awaited<ReturnType<typeof twoPartitions>>) => CopyOptions,
+): Promise<void> {
+  const parts = await twoPartitions(tools)
+  const { copy, proof } = tools
+  const { first, second, data } = parts
+  const given = options(parts)
+  const to = second.at(0)
+  const call = await copy(
+    given.by === 'BLKCOPYV'
+      ? { path: 'nvme-same-namespace', from: first, ranges: [[0, data.bytes]], to }
+      : { path: 'nvme-same-namespace', from: first.at(0), to, bytes: data.bytes },
+    given,
+  )
+  proof.guest(call).refused(errno)
+  proof.device(call).untouched()
+  await proof.host(parts.ns).unchanged()
+}
+
+kernelCase('block/093', 'who holds both sides exclusively may copy', {}, async (tools) => {
+  await copies(tools, () => ({ exclusive: 'both' }))
+})
+
+kernelCase(
+  'block/094',
+  'a destination that somebody holds is copied to, as it is written to',
+  {},
+  async (tools) => {
+    await copies(tools, ({ first, second }) => ({ before: [claim(first), claim(second)] }))
+  },
+)
+
+kernelCase('block/095', 'a held destination cannot be had for oneself', {}, async (tools) => {
+  await refusedWith('EBUSY', tools, ({ second }) => ({
+    before: [claim(second)],
+    exclusive: 'destination',
+  }))
+})
+
+kernelCase('block/096', 'a held source cannot be had for oneself', {}, async (tools) => {
+  await refusedWith('EBUSY', tools, ({ first }) => ({ before: [claim(first)], exclusive: 'source' }))
+})
+
+kernelCase('block/097', 'a read-only source is copied from', {}, async (tools) => {
+  await copies(tools, () => ({ readOnly: 'source' }))
+})
+
+kernelCase('block/098', 'a destination that has become read-only is EPERM', {}, async (tools) => {
+  await refusedWith('EPERM', tools, () => ({ readOnly: 'destination' }))
+})
+
+kernelCase(
+  'block/099',
+  'a read-only destination is EPERM for BLKCOPYV',
+  { needs: ['BLKCOPYV'] },
+  async (tools) => {
+    await refusedWith('EPERM', tools, () => ({ readOnly: 'destination', by: 'BLKCOPYV' }))
+  },
+)
+
+kernelCase(
+  'block/100',
+  'a read-only destination is EPERM for copy_file_range',
+  { needs: ['copy_file_range'] },
+  async (tools) => {
+    await refusedWith('EPERM', tools, () => ({
+      readOnly: 'destination',
+      by: 'copy_file_range',
+      direct: true,
+    }))
+  },
+)

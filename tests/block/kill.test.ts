@@ -1,0 +1,134 @@
+// A fatal signal ends a copy soon, what it says was copied is true, and the devices go on working.
+import { expect } from 'vitest'
+import type { CaseTools } from '../fixtures/case.ts'
+import { kernelCase } from '../fixtures/case.ts'
+import { type AnyRequest, type CopyOptions, NO_FALLBACK } from '../fixtures/copy.ts'
+import { delay } from '../fixtures/rows.ts'
+import type { Target } from '../fixtures/target.ts'
+import { KiB, MiB } from '../fixtures/units.ts'
+
+/** As long as a few of the slow requests take, and a small part of what the whole copy would. */
+const soonMs = 3_000
+
+/** A null_blk device whose requests take 25 ms each, and copy a block: a copy of 1 MiB takes 12 s. */
+function slow({ session }: CaseTools) {
+  return session.nullBlk({ bytes: MiB(2), maxCopySectors: 1, completionNs: 25_000_000 })
+}
+
+/** Kills a copy of 1 MiB inside of `device`; then a copy of 8 KiB is carried out. */
+async function killed(
+  tools: CaseTools,
+  device: Target,
+  request: (bytes: number) => AnyRequest,
+  options: CopyOptions = {},
+): Promise<void> {
+  const { copy, pattern, proof, session } = tools
+  const data = pattern(MiB(1))
+  await device.write(0, data)
+  const copying = await session.begin(request(data.bytes), options)
+  const { waitedMs } = await copying.kill()
+  expect(waitedMs).toBeLessThan(soonMs)
+  const call = await copying.done()
+  const { copied } = proof.guest(call).killed()
+  proof.device(call).reached(copied)
+  await proof.host(device).changedUpTo(MiB(1), data, copied)
+
+  const again = pattern(KiB(8))
+  await device.write(0, again)
+  const second = await copy({
+    path: 'null-blk',
+    from: device.at(0),
+    to: device.at(MiB(1) + KiB(64)),
+    bytes: KiB(8),
+  })
+  proof.guest(second).moved()
+  proof.device(second).moved()
+  await proof.host(device).changedOnly(MiB(1) + KiB(64), again)
+}
+
+kernelCase('block/101', 'a copy that is killed', { needs: ['CONFIG_BLK_DEV_NULL_BLK'] }, async (tools) => {
+  const device = await slow(tools)
+  await killed(tools, device, (bytes) => {
+    return { path: 'null-blk', from: device.at(0), to: device.at(MiB(1)), bytes }
+  })
+})
+
+kernelCase(
+  'block/102',
+  'a copy without fallback that is killed',
+  { offloads: 'null-blk', needs: ['CONFIG_BLK_DEV_NULL_BLK'] },
+  async (tools) => {
+    const device = await slow(tools)
+    await killed(
+      tools,
+      device,
+      (bytes) => ({ path: 'null-blk', from: device.at(0), to: device.at(MiB(1)), bytes }),
+      { flags: NO_FALLBACK },
+    )
+  },
+)
+
+kernelCase(
+  'block/103',
+  'a gathering copy that is killed',
+  { needs: ['BLKCOPYV', 'CONFIG_BLK_DEV_NULL_BLK'] },
+  async (tools) => {
+    const device = await slow(tools)
+    await killed(tools, device, (bytes) => {
+      const ranges: [number, number][] = [
+        [0, KiB(12)],
+        [KiB(12), bytes - KiB(12)],
+      ]
+      return { path: 'null-blk', from: device, ranges, to: device.at(MiB(1)) }
+    })
+  },
+)
+
+kernelCase(
+  'block/104',
+  'copy_file_range that is killed',
+  { needs: ['copy_file_range', 'CONFIG_BLK_DEV_NULL_BLK'] },
+  async (tools) => {
+    const device = await slow(tools)
+    await killed(
+      tools,
+      device,
+      (bytes) => ({ path: 'null-blk', from: device.at(0), to: device.at(MiB(1)), bytes }),
+      { by: 'copy_file_range', direct: true },
+    )
+  },
+)
+
+kernelCase(
+  'block/105',
+  'reads and writes of a copy that is killed',
+  { needs: ['CONFIG_DM_DELAY'] },
+  async ({ disk, dm, copy, pattern, proof, session }) => {
+    const [ns, to] = [await disk('large'), await disk('scsi0')]
+    // 96 reads of 256 KiB, four at a time: 6 s
+    const from = await dm.table([delay(ns, 0, MiB(24), 250)])
+    const data = pattern(MiB(24))
+    await from.write(0, data)
+    const copying = await session.begin({
+      path: 'never',
+      from: from.at(0),
+      to: to.at(MiB(8)),
+      bytes: data.bytes,
+    })
+    const { waitedMs } = await copying.kill()
+    expect(waitedMs).toBeLessThan(soonMs)
+    const call = await copying.done()
+    const { copied, offloaded } = proof.guest(call).killed()
+    expect(offloaded).toBe(0)
+    proof.device(call).reached(copied, 'fallback')
+    await proof.host(to).changedUpTo(MiB(8), data, copied)
+    await proof.host(from).unchanged()
+
+    const again = pattern(KiB(64))
+    await to.write(0, again)
+    const second = await copy({ path: 'never', from: to.at(0), to: to.at(MiB(4)), bytes: KiB(64) })
+    proof.guest(second).moved()
+    proof.device(second).moved()
+    await proof.host(to).changedOnly(MiB(4), again)
+  },
+)

@@ -1,0 +1,169 @@
+// What shares a page with the copy's range, and who reads and writes beside it.
+import { kernelCase } from '../fixtures/case.ts'
+import { dirty, readsBack } from '../fixtures/copy.ts'
+import { tool } from '../fixtures/lab.ts'
+import type { Session } from '../fixtures/session.ts'
+import { KiB, MiB } from '../fixtures/units.ts'
+
+kernelCase(
+  'cache/006',
+  'the dirty neighbours of a single block survive, and it is the copied one',
+  {},
+  async ({ disk, copy, pattern, proof }) => {
+    const ns = await disk('large')
+    const [block, page] = [pattern(512), pattern(KiB(4))]
+    await ns.write(0, block)
+    // The third block of a page
+    const to = ns.at(MiB(8) + 1024)
+    const call = await copy(
+      { path: 'nvme-same-namespace', from: ns.at(0), to, bytes: 512 },
+      {
+        before: [dirty(ns.at(MiB(8)), page)],
+        after: [
+          readsBack(ns.at(MiB(8)), page.part(0, 1024)),
+          readsBack(to, block),
+          readsBack(ns.at(MiB(8) + 1536), page.part(1536, KiB(4) - 1536)),
+        ],
+      },
+    )
+    proof.guest(call).moved()
+    proof.device(call).moved()
+    await proof.host(ns).changedOnlyIn([
+      [MiB(8), page],
+      [to.offset, block],
+    ])
+  },
+)
+
+kernelCase(
+  'cache/007',
+  'the first and the last page of the destination, cached and clean, are read anew',
+  {},
+  async ({ disk, copy, pattern, proof }) => {
+    const ns = await disk('large')
+    const [data, old] = [pattern(KiB(16)), pattern(KiB(32))]
+    await ns.write(0, data)
+    await ns.write(MiB(8), old)
+    // Neither end is at the end of a page.
+    const to = ns.at(MiB(8) + KiB(4) + 512)
+    const end = KiB(4) + 512 + KiB(16)
+    const call = await copy(
+      { path: 'nvme-same-namespace', from: ns.at(0), to, bytes: KiB(16) },
+      {
+        before: [readsBack(ns.at(MiB(8)), old)],
+        after: [
+          readsBack(ns.at(MiB(8)), old.part(0, KiB(4) + 512)),
+          readsBack(to, data),
+          readsBack(ns.at(MiB(8) + end), old.part(end, KiB(32) - end)),
+        ],
+      },
+    )
+    proof.guest(call).moved()
+    proof.device(call).moved()
+    await proof.host(ns).changedOnly(to.offset, data)
+  },
+)
+
+kernelCase(
+  'cache/008',
+  'source and destination in one dirty page',
+  {},
+  async ({ disk, copy, pattern, proof }) => {
+    const ns = await disk('large')
+    const page = pattern(KiB(4))
+    const call = await copy(
+      { path: 'nvme-same-namespace', from: ns.at(MiB(8)), to: ns.at(MiB(8) + KiB(2)), bytes: 1024 },
+      { before: [dirty(ns.at(MiB(8)), page)] },
+    )
+    proof.guest(call).moved()
+    proof.device(call).moved()
+    await proof.host(ns).changedOnlyIn([
+      [MiB(8), page],
+      [MiB(8) + KiB(2), page.part(0, 1024)],
+    ])
+  },
+)
+
+kernelCase(
+  'cache/009',
+  'dirty pages on both sides of a copy that is read and written',
+  {},
+  async ({ disk, copy, pattern, proof }) => {
+    const [from, to] = [await disk('large'), await disk('scsi0')]
+    const [data, around] = [pattern(MiB(2)), pattern(MiB(2))]
+    const place = to.at(MiB(8) + 512)
+    const copied = data.part(512, MiB(1))
+    const call = await copy(
+      { path: 'never', from: from.at(512), to: place, bytes: MiB(1) },
+      {
+        before: [dirty(from.at(0), data), dirty(to.at(MiB(8)), around)],
+        after: [readsBack(place, copied)],
+      },
+    )
+    proof.guest(call).fellBack()
+    proof.device(call).fellBack()
+    await proof.host(to).changedOnlyIn([
+      [MiB(8), around],
+      [place.offset, copied],
+    ])
+    await proof.host(from).changedOnly(0, data)
+  },
+)
+
+/** A device on which a copy of 1 MiB takes 2 s, 4 KiB at a time. */
+function slow(session: Session) {
+  return session.nullBlk({ bytes: MiB(4), maxCopySectors: 8, completionNs: 30_000_000 })
+}
+
+kernelCase(
+  'cache/010',
+  'who writes right beside a copy under way loses nothing',
+  { needs: ['CONFIG_BLK_DEV_NULL_BLK'] },
+  async ({ session, pattern, proof }) => {
+    const nb = await slow(session)
+    const [data, before, behind] = [pattern(MiB(1)), pattern(KiB(8)), pattern(KiB(8))]
+    await nb.write(0, data)
+    const to = nb.at(MiB(2))
+    const [first, last] = [to.offset - KiB(8), to.offset + MiB(1)]
+    const copying = await session.begin(
+      { path: 'null-blk', from: nb.at(0), to, bytes: MiB(1) },
+      { after: [readsBack(to, data)] },
+    )
+    for (const [offset, { bytes, seed, from }] of [[first, before] as const, [last, behind] as const]) {
+      const words = [offset, bytes, seed, from].map(String)
+      // Left in the page cache: nothing of it goes to the device while that is watched.
+      await session.must([tool, 'fill', nb.device, ...words, 'dirty'])
+    }
+    const call = await copying.done()
+    proof.guest(call).moved()
+    proof.device(call).moved()
+    await proof.host(nb).changedOnlyIn([
+      [to.offset, data],
+      [first, before],
+      [last, behind],
+    ])
+  },
+)
+
+kernelCase(
+  'cache/011',
+  'who reads the destination while it is copied to leaves nothing stale in the page cache',
+  { needs: ['CONFIG_BLK_DEV_NULL_BLK'] },
+  async ({ session, pattern, proof }) => {
+    const nb = await slow(session)
+    const [old, data] = [pattern(MiB(1)), pattern(MiB(1))]
+    await nb.write(0, data)
+    await nb.write(MiB(2), old)
+    const to = nb.at(MiB(2))
+    const copying = await session.begin(
+      { path: 'null-blk', from: nb.at(0), to, bytes: MiB(1) },
+      { after: [readsBack(to, data)] },
+    )
+    // Old or new, whatever it gets: what stays in the cache is the point.
+    await session.must([tool, 'check', nb.device, ...[to.offset, MiB(1), old.seed, old.from].map(String)])
+    const call = await copying.done()
+    proof.guest(call).moved()
+    proof.device(call).moved()
+    await proof.host(nb).changedOnly(MiB(2), data)
+  },
+)

@@ -1,0 +1,155 @@
+// Errors that are injected for one operation (Documentation/block/error-injection.rst): just what they hit is read and
+// written, and a copy that is offloaded does not read or write.
+
+import { expect } from 'vitest'
+import type { CaseTools } from '../fixtures/case.ts'
+import { kernelCase } from '../fixtures/case.ts'
+import { type CopyOptions, NO_FALLBACK } from '../fixtures/copy.ts'
+import type { InjectedError } from '../fixtures/knobs.ts'
+import { KiB, MiB } from '../fixtures/units.ts'
+
+/** Copies 256 KiB, 32 KiB at a time, inside of a null_blk device with errors injected. */
+async function withErrors(tools: CaseTools, errors: readonly InjectedError[], options: CopyOptions = {}) {
+  const { session, copy, pattern } = tools
+  const nb = await session.nullBlk({ maxCopySectors: 64 })
+  const data = pattern(KiB(256))
+  await nb.write(0, data)
+  for (const one of errors) await session.injectErrors(nb, one)
+  const call = await copy({ path: 'null-blk', from: nb.at(0), to: nb.at(MiB(4)), bytes: data.bytes }, options)
+  await session.restore()
+  return { nb, data, call }
+}
+
+kernelCase(
+  'fault/027',
+  'every source of a copy fails: read and written',
+  { offloads: 'null-blk', needs: ['CONFIG_BLK_ERROR_INJECTION'] },
+  async (tools) => {
+    const { proof } = tools
+    const { nb, data, call } = await withErrors(tools, [{ op: 'COPY_SRC', status: 'IOERR' }])
+    proof.guest(call).fellBack()
+    proof.device(call).fellBack()
+    await proof.host(nb).changedOnly(MiB(4), data)
+  },
+)
+
+kernelCase(
+  'fault/028',
+  'every destination of a copy fails: read and written',
+  { offloads: 'null-blk', needs: ['CONFIG_BLK_ERROR_INJECTION'] },
+  async (tools) => {
+    const { proof } = tools
+    const { nb, data, call } = await withErrors(tools, [{ op: 'COPY_DST', status: 'TARGET' }])
+    proof.guest(call).fellBack()
+    proof.device(call).fellBack()
+    await proof.host(nb).changedOnly(MiB(4), data)
+  },
+)
+
+kernelCase(
+  'fault/029',
+  'reads and writes fail, and a copy that is offloaded needs none',
+  { offloads: 'null-blk', needs: ['CONFIG_BLK_ERROR_INJECTION'] },
+  async (tools) => {
+    const { proof } = tools
+    const { nb, data, call } = await withErrors(tools, [
+      { op: 'READ', status: 'IOERR' },
+      { op: 'WRITE', status: 'IOERR' },
+    ])
+    proof.guest(call).moved()
+    proof.device(call).moved()
+    await proof.host(nb).changedOnly(MiB(4), data)
+  },
+)
+
+kernelCase(
+  'fault/030',
+  'a piece in the middle of a copy is refused: the first one stays offloaded, that one is read and written',
+  { offloads: 'null-blk', needs: ['tracepoints', 'CONFIG_BLK_ERROR_INJECTION'] },
+  async (tools) => {
+    const { proof } = tools
+    const second = { start: MiB(4) + KiB(32), bytes: KiB(32) }
+    const { nb, data, call } = await withErrors(tools, [{ op: 'COPY_DST', status: 'NOTSUPP', ...second }])
+    proof.guest(call).moved('traced')
+    proof.device(call).moved('traced')
+    const offloaded = Number(call.results[0]?.offloaded)
+    expect(offloaded).toBeGreaterThanOrEqual(KiB(32))
+    expect(offloaded).toBeLessThanOrEqual(KiB(224))
+    await proof.host(nb).changedOnly(MiB(4), data)
+  },
+)
+
+kernelCase(
+  'fault/031',
+  'the status of a copy reaches who wants no fallback',
+  { offloads: 'null-blk', needs: ['CONFIG_BLK_ERROR_INJECTION'] },
+  async (tools) => {
+    const { proof } = tools
+    const { nb, call } = await withErrors(tools, [{ op: 'COPY_DST', status: 'MEDIUM' }], {
+      flags: NO_FALLBACK,
+    })
+    proof.guest(call).refused('ENODATA')
+    proof.device(call).untouched()
+    await proof.host(nb).unchanged()
+  },
+)
+
+kernelCase(
+  'fault/032',
+  'a status of the fallback reaches the caller, and not that of the offload before it',
+  { offloads: 'null-blk', needs: ['CONFIG_BLK_ERROR_INJECTION'] },
+  async (tools) => {
+    const { proof } = tools
+    const { nb, call } = await withErrors(tools, [
+      { op: 'COPY_SRC', status: 'IOERR' },
+      { op: 'READ', status: 'MEDIUM' },
+    ])
+    proof.guest(call).refused('ENODATA')
+    proof.device(call).untouched()
+    await proof.host(nb).unchanged()
+  },
+)
+
+kernelCase(
+  'fault/033',
+  'every other destination fails while eight copies are under way: each is whole',
+  { offloads: 'nvme-same-namespace', needs: ['tracepoints', 'CONFIG_BLK_ERROR_INJECTION'] },
+  async ({ disk, session, copy, pattern, proof }) => {
+    const ns = await disk('small')
+    const data = pattern(KiB(256))
+    await ns.write(0, data)
+    await session.injectErrors(ns, { op: 'COPY_DST', status: 'RESOURCE', chance: 2 })
+    const places = Array.from({ length: 8 }, (_, index) => MiB(8) + index * MiB(1))
+    const call = await copy(
+      places.map((to) => ({
+        path: 'nvme-same-namespace' as const,
+        from: ns.at(0),
+        to: ns.at(to),
+        bytes: data.bytes,
+      })),
+    )
+    await session.restore()
+    proof.guest(call).moved('traced')
+    proof.device(call).moved('traced')
+    await proof.host(ns).changedOnlyIn(places.map((to) => [to, data]))
+  },
+)
+
+kernelCase(
+  'fault/034',
+  'one of four sources of a copy fails: the ranges are read and written',
+  { offloads: 'nvme-same-namespace', needs: ['BLKCOPYV', 'CONFIG_BLK_ERROR_INJECTION'] },
+  async ({ disk, session, copy, pattern, proof }) => {
+    const ns = await disk('large')
+    const data = pattern(KiB(64))
+    const ranges = [3, 1, 2, 0].map((index): [number, number] => [index * MiB(1), KiB(16)])
+    for (const [index, [offset, bytes]] of ranges.entries())
+      await ns.write(offset, data.part(index * KiB(16), bytes))
+    await session.injectErrors(ns, { op: 'COPY_SRC', status: 'IOERR', start: MiB(2), bytes: KiB(4) })
+    const call = await copy({ path: 'nvme-same-namespace', from: ns, ranges, to: ns.at(MiB(8)) })
+    await session.restore()
+    proof.guest(call).fellBack()
+    proof.device(call).fellBack()
+    await proof.host(ns).changedOnly(MiB(8), data)
+  },
+)
