@@ -7,6 +7,7 @@ import type { Change } from '../fixtures/proof.ts'
 import { error, linear } from '../fixtures/rows.ts'
 import { KiB, MiB } from '../fixtures/units.ts'
 import { retrace } from './retrace.ts'
+import { slowDisk } from './slow.ts'
 
 kernelCase(
   'dm/085',
@@ -168,7 +169,7 @@ kernelCase(
     const { changes, offloaded, readAndWritten } = retrace(session, call, tables, data, ['EIO'])
     expect(offloaded).toBeGreaterThan(0)
     expect(readAndWritten).toBeGreaterThan(0)
-    await proof.host(ns).changedOnlyIn(changes.get(ns) ?? [])
+    await proof.host(ns).changedOnlyIn(changes(ns))
   },
 )
 
@@ -235,42 +236,35 @@ kernelCase(
 kernelCase(
   'dm/093',
   'as many copies at once while allocations that may not sleep fail: none hangs, all are right',
-  {
-    offloads: ['dm-linear', 'nvme-same-namespace'],
-    needs: ['CONFIG_BLK_DEV_DM', 'CONFIG_FAILSLAB', 'tracepoints', 'limits'],
-  },
-  async ({ disk, pattern, proof, dm, session }) => {
-    const ns = await disk('large')
-    const tables = { from: [linear(ns, MiB(1), MiB(10))], to: [linear(ns, MiB(16), MiB(10))] }
+  { offloads: ['dm-linear', 'null-blk'], needs: ['CONFIG_BLK_DEV_DM', 'CONFIG_FAILSLAB', 'tracepoints'] },
+  async (tools) => {
+    const { pattern, proof, dm, session } = tools
+    const disk = await slowDisk(tools)
+    const tables = { from: [linear(disk, 0, MiB(4))], to: [linear(disk, MiB(4), MiB(4))] }
     const [from, to] = [await dm.table(tables.from), await dm.table(tables.to)]
-    const data = pattern(MiB(10))
+    const data = pattern(MiB(4))
     await from.write(0, data)
-    await session.setQueue(from, session.profile.sysfs.limit, String(KiB(2)))
     // The first one is long, so that they can be seen under way.
-    const places = [0, ...Array.from({ length: 189 }, (_, index) => MiB(4) + index * KiB(32))]
+    const sizes = [MiB(1), ...Array.from({ length: 180 }, () => KiB(16))]
+    const starts = sizes.map((_, index) => sizes.slice(0, index).reduce((sum, bytes) => sum + bytes, 0))
     const copying = await session.begin(
-      places.map((at) => ({
-        path: 'dm-linear',
-        from: from.at(at),
-        to: to.at(at),
-        bytes: at === 0 ? MiB(4) : KiB(32),
-      })),
+      sizes.map((bytes, index) => {
+        const at = starts[index] ?? 0
+        return { path: ['dm-linear', 'null-blk'], from: from.at(at), to: to.at(at), bytes }
+      }),
     )
     const faults = 1000
     const failslab = (name: string) => `/sys/kernel/debug/failslab/${name}`
-    const set = (name: string, value: string | number) => [tool, 'set', failslab(name), String(value)]
+    const set = (name: string, value: number) => session.must([tool, 'set', failslab(name), String(value)])
     // The default of ignore-gfp-wait spares what may sleep, such as all that the guest's programs need.
-    for (const [name, value] of [
-      ['verbose', 0],
-      ['times', faults],
-      ['probability', 90],
-    ] as const)
-      await session.must(set(name, value))
+    await set('verbose', 0)
+    await set('times', faults)
+    await set('probability', 90)
     const call = await copying.done()
     const left = await session.must([tool, 'get', failslab('times')])
-    await session.must(set('probability', 0))
+    await set('probability', 0)
     expect(Number(left)).toBeLessThan(faults)
     const { changes } = retrace(session, call, tables, data)
-    await proof.host(ns).changedOnlyIn(changes.get(ns) ?? [])
+    await proof.host(disk).changedOnlyIn(changes(disk))
   },
 )

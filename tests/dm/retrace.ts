@@ -16,10 +16,12 @@ export interface Tables {
 }
 
 export interface Retraced {
-  /** What must have changed on each disk, by where the device was seen to write. */
-  changes: Map<Medium, Change[]>
+  /** What must have changed on a disk, by where the device was seen to write. */
+  changes: (medium: Medium) => Change[]
   offloaded: number
   readAndWritten: number
+  /** Bytes that were read by each table of the source, as far as the device shows: requests of null_blk do not name sources. */
+  read: number[]
   /** Bytes that were written by each table of the destination. */
   written: number[]
 }
@@ -52,15 +54,22 @@ export function retrace(
   if (!activity) throw new Refusal('device', ['there is no trace of the devices'])
   const [reads, writes] = [byDisk(activity.reads), byDisk(activity.writes)]
   const [copySources, copyDestinations] = [byDisk(activity.copySources), byDisk(activity.copyDestinations)]
+  const unseen = new Set(activity.copies.flatMap((copy) => (copy.sourcesUnseen ? [copy.disk] : [])))
   const changes = new Map<Medium, Change[]>()
+  const read = tables.from.map(() => 0)
   const written = tables.to.map(() => 0)
   const moves = pieces.map((piece): Move => {
     const { source, destination, bytes, offloaded } = piece
-    const [from] = choose(tables.from, source, bytes, offloaded ? copySources : reads)
-    const [to, table] = choose(tables.to, destination, bytes, offloaded ? copyDestinations : writes)
-    written[table] = (written[table] ?? 0) + bytes
-    const stored = storedBy(tables.to[table], destination, content.part(source, bytes))
-    for (const { medium, offset, data } of stored) {
+    const [to, after] = choose(tables.to, destination, bytes, offloaded ? copyDestinations : writes)
+    const seen = offloaded ? (unseen.has(to.disk) ? undefined : copySources) : reads
+    const [from, before] = choose(tables.from, source, bytes, seen)
+    if (seen) read[before] = (read[before] ?? 0) + bytes
+    written[after] = (written[after] ?? 0) + bytes
+    for (const { medium, offset, data } of storedBy(
+      tables.to[after],
+      destination,
+      content.part(source, bytes),
+    )) {
       const list = changes.get(medium) ?? []
       list.push([offset, data])
       changes.set(medium, list)
@@ -70,7 +79,8 @@ export function retrace(
   judgeMoves(activity, moves, session.copyLimits)
   witnesses.device = true
   const offloaded = totalBytes(pieces.filter((piece) => piece.offloaded))
-  return { changes, offloaded, readAndWritten: totalBytes(pieces) - offloaded, written }
+  const readAndWritten = totalBytes(pieces) - offloaded
+  return { changes: (medium) => changes.get(medium) ?? [], offloaded, readAndWritten, read, written }
 }
 
 /** The ranges that the guest has traced as copied; they make up the requests, or what those say is there, and nothing else. */
@@ -138,16 +148,16 @@ function byDisk(ranges: readonly (Range & { disk: string })[]): Seen {
   return new Map(disks.map((disk) => [disk, union(ranges.filter((range) => range.disk === disk))]))
 }
 
-/** Where the first of the tables that the device bears out has a range, and which one that is. */
+/** Where the first of the tables that the device bears out has a range, and which one that is; the first one if nothing can be seen. */
 function choose(
   tables: readonly Row[],
   offset: number,
   bytes: number,
-  seen: Seen,
+  seen: Seen | undefined,
 ): [place: { disk: string; offset: number }, table: number] {
   const places = tables.map((row) => placeOf(row, offset, bytes))
   const table = places.findIndex(
-    ({ disk, offset }) => !outside([{ offset, bytes }], seen.get(disk) ?? []).length,
+    ({ disk, offset }) => !seen || !outside([{ offset, bytes }], seen.get(disk) ?? []).length,
   )
   const place = places[table]
   if (place) return [place, table]

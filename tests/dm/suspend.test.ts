@@ -1,10 +1,11 @@
-// Volumes that are suspended, or given another table, while copies run.
+// Volumes that are suspended while copies wait for them, or are under way.
 import { expect } from 'vitest'
 import { kernelCase } from '../fixtures/case.ts'
 import { NO_FALLBACK } from '../fixtures/copy.ts'
-import { crypt, linear } from '../fixtures/rows.ts'
+import { crypt, delay, linear } from '../fixtures/rows.ts'
 import { KiB, MiB } from '../fixtures/units.ts'
 import { retrace } from './retrace.ts'
+import { longBytes, manyCommands, meanwhile, slowDisk } from './slow.ts'
 
 kernelCase(
   'dm/070',
@@ -219,86 +220,30 @@ kernelCase(
 )
 
 kernelCase(
-  'dm/080',
-  'suspended in the middle of a long copy: what cannot wait is read and written, then it is offloaded again',
-  { offloads: ['dm-linear', 'nvme-same-namespace'], needs: ['CONFIG_BLK_DEV_DM', 'limits', 'tracepoints'] },
-  async ({ disk, pattern, proof, dm, session }) => {
-    const ns = await disk('large')
-    const tables = { from: [linear(ns, 0, MiB(12))], to: [linear(ns, MiB(16), MiB(12))] }
-    const [from, to] = [await dm.table(tables.from), await dm.table(tables.to)]
-    const data = pattern(MiB(12))
-    await from.write(0, data)
-    await session.setQueue(from, session.profile.sysfs.limit, String(KiB(4)))
-    const copying = await session.begin({
-      path: 'dm-linear',
-      from: from.at(0),
-      to: to.at(0),
-      bytes: data.bytes,
-    })
-    await to.suspend()
-    await to.resume()
-    const call = await copying.done()
-    const { changes, offloaded, readAndWritten } = retrace(session, call, tables, data)
-    expect(readAndWritten).toBeGreaterThan(0)
-    expect(offloaded).toBeGreaterThan(readAndWritten)
-    await proof.host(ns).changedOnlyIn(changes.get(ns) ?? [])
-  },
-)
-
-kernelCase(
-  'dm/081',
-  'suspended without flush in the middle of a long copy',
-  { offloads: ['dm-linear', 'nvme-same-namespace'], needs: ['CONFIG_BLK_DEV_DM', 'limits', 'tracepoints'] },
-  async ({ disk, pattern, proof, dm, session }) => {
-    const ns = await disk('large')
-    const tables = { from: [linear(ns, 0, MiB(12))], to: [linear(ns, MiB(16), MiB(12))] }
-    const [from, to] = [await dm.table(tables.from), await dm.table(tables.to)]
-    const data = pattern(MiB(12))
-    await from.write(0, data)
-    await session.setQueue(from, session.profile.sysfs.limit, String(KiB(4)))
-    const copying = await session.begin({
-      path: 'dm-linear',
-      from: from.at(0),
-      to: to.at(0),
-      bytes: data.bytes,
-    })
-    for (const volume of [from, to, from, to]) {
-      await volume.suspend('noflush')
-      await volume.resume()
-    }
-    const call = await copying.done()
-    const { changes, offloaded, readAndWritten } = retrace(session, call, tables, data)
-    expect(readAndWritten).toBeGreaterThan(0)
-    expect(offloaded).toBeGreaterThan(0)
-    await proof.host(ns).changedOnlyIn(changes.get(ns) ?? [])
-  },
-)
-
-kernelCase(
   'dm/068',
   'dm-crypt is suspended in the middle of a long copy',
-  { needs: ['CONFIG_DM_CRYPT', 'tracepoints'] },
-  async ({ disk, pattern, proof, dm, session }) => {
+  { needs: ['CONFIG_DM_CRYPT', 'CONFIG_DM_DELAY', 'tracepoints'] },
+  async (tools) => {
+    const { disk, pattern, proof, dm, session } = tools
     const ns = await disk('large')
+    const late = await dm.table([delay(ns, 0, ns.bytes, 200)])
     const [one, other] = [pattern(64).data, pattern(64).data]
-    const tables = { from: [crypt(ns, 0, MiB(12), one)], to: [crypt(ns, MiB(16), MiB(12), other)] }
-    const [from, to] = [await dm.table(tables.from), await dm.table(tables.to)]
-    const data = pattern(MiB(12))
-    await from.write(0, data)
-    const copying = await session.begin({
-      path: 'dm-crypt',
-      from: from.at(0),
-      to: to.at(0),
-      bytes: data.bytes,
-    })
-    for (const volume of [to, from]) {
-      await volume.suspend()
-      await volume.resume()
+    const tables = {
+      from: [crypt(late, 0, MiB(8), one)],
+      to: [crypt(late, MiB(16), MiB(8), other)],
     }
-    const call = await copying.done()
+    const [from, to] = [await dm.table(tables.from), await dm.table(tables.to)]
+    const data = pattern(longBytes)
+    await from.write(0, data)
+    const call = await meanwhile(tools, { from, to, path: 'dm-crypt' }, async () => {
+      for (const volume of [to, from]) {
+        await volume.suspend()
+        await volume.resume()
+      }
+    })
     const { changes, offloaded } = retrace(session, call, tables, data)
     expect(offloaded).toBe(0)
-    await proof.host(ns).changedOnlyIn(changes.get(ns) ?? [])
+    await proof.host(ns).changedOnlyIn(changes(ns))
   },
 )
 
@@ -311,13 +256,9 @@ kernelCase(
     const [from, to] = [await dm.linear(ns, 0, MiB(12)), await dm.linear(ns, MiB(16), MiB(12))]
     const data = pattern(MiB(12))
     await from.write(0, data)
-    await session.setQueue(from, session.profile.sysfs.limit, String(KiB(4)))
-    const copying = await session.begin({
-      path: 'dm-linear',
-      from: from.at(0),
-      to: to.at(0),
-      bytes: data.bytes,
-    })
+    await manyCommands(session, from)
+    const request = { path: 'dm-linear', from: from.at(0), to: to.at(0), bytes: data.bytes } as const
+    const copying = await session.begin(request)
     await copying.kill()
     const call = await copying.done()
     const { copied, offloaded } = proof.guest(call).killed()
@@ -325,5 +266,51 @@ kernelCase(
     expect(offloaded).toBe(copied)
     proof.device(call).reached(copied)
     await proof.host(to).changedUpTo(0, data, copied)
+  },
+)
+
+kernelCase(
+  'dm/080',
+  'suspended in the middle of a long copy: what cannot wait is read and written, then it is offloaded again',
+  { offloads: ['dm-linear', 'null-blk'], needs: ['CONFIG_BLK_DEV_DM', 'tracepoints'] },
+  async (tools) => {
+    const { pattern, proof, dm, session } = tools
+    const disk = await slowDisk(tools)
+    const tables = { from: [linear(disk, 0, longBytes)], to: [linear(disk, MiB(4), longBytes)] }
+    const [from, to] = [await dm.table(tables.from), await dm.table(tables.to)]
+    const data = pattern(longBytes)
+    await from.write(0, data)
+    const call = await meanwhile(tools, { from, to }, async () => {
+      await to.suspend()
+      await to.resume()
+    })
+    const { changes, offloaded, readAndWritten } = retrace(session, call, tables, data)
+    expect(readAndWritten).toBeGreaterThan(0)
+    expect(offloaded).toBeGreaterThan(readAndWritten)
+    await proof.host(disk).changedOnlyIn(changes(disk))
+  },
+)
+
+kernelCase(
+  'dm/081',
+  'both sides are suspended without flush in the middle of a long copy',
+  { offloads: ['dm-linear', 'null-blk'], needs: ['CONFIG_BLK_DEV_DM', 'tracepoints'] },
+  async (tools) => {
+    const { pattern, proof, dm, session } = tools
+    const disk = await slowDisk(tools)
+    const tables = { from: [linear(disk, 0, longBytes)], to: [linear(disk, MiB(4), longBytes)] }
+    const [from, to] = [await dm.table(tables.from), await dm.table(tables.to)]
+    const data = pattern(longBytes)
+    await from.write(0, data)
+    const call = await meanwhile(tools, { from, to }, async () => {
+      for (const volume of [from, to, from, to]) {
+        await volume.suspend('noflush')
+        await volume.resume()
+      }
+    })
+    const { changes, offloaded, readAndWritten } = retrace(session, call, tables, data)
+    expect(readAndWritten).toBeGreaterThan(0)
+    expect(offloaded).toBeGreaterThan(readAndWritten)
+    await proof.host(disk).changedOnlyIn(changes(disk))
   },
 )
