@@ -114,3 +114,16 @@ test('a compile error is reported with its first line and leaves nothing', async
   })
   expect(execFileSync('ls', [join(directory, 'out')]).toString()).toBe('')
 })
+
+test('a program is compiled anew when a header of its own changes', async () => {
+  const directory = temporaryDirectory()
+  const source = join(directory, 'main.c')
+  writeFileSync(source, '#include "value.h"\nint main(void) { return VALUE; }\n')
+  const compiled = async (value: number) => {
+    writeFileSync(join(directory, 'value.h'), `#define VALUE ${value}\n`)
+    return compileStatic(source, join(directory, 'out'))
+  }
+  const first = await compiled(0)
+  expect(await compiled(1)).not.toBe(first)
+  expect(await compiled(0)).toBe(first)
+})
