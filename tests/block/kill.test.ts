@@ -10,12 +10,12 @@ import { KiB, MiB } from '../fixtures/units.ts'
 /** As long as a few of the slow requests take, and a small part of what the whole copy would. */
 const soonMs = 3_000
 
-/** A null_blk device whose requests take 25 ms each, and copy a block: a copy of 1 MiB takes 12 s. */
+/** A null_blk device whose requests take 0.1 s each, and copy a block: a copy of 256 KiB takes 12 s. */
 function slow({ session }: CaseTools) {
-  return session.nullBlk({ bytes: MiB(2), maxCopySectors: 1, completionNs: 25_000_000 })
+  return session.nullBlk({ bytes: MiB(1), maxCopySectors: 1, completionNs: 100_000_000 })
 }
 
-/** Kills a copy of 1 MiB inside of `device`; then a copy of 8 KiB is carried out. */
+/** Kills a copy of 256 KiB inside of `device`; then a copy of 1 KiB is carried out. */
 async function killed(
   tools: CaseTools,
   device: Target,
@@ -23,7 +23,7 @@ async function killed(
   options: CopyOptions = {},
 ): Promise<void> {
   const { copy, pattern, proof, session } = tools
-  const data = pattern(MiB(1))
+  const data = pattern(KiB(256))
   await device.write(0, data)
   const copying = await session.begin(request(data.bytes), options)
   const { waitedMs } = await copying.kill()
@@ -31,25 +31,25 @@ async function killed(
   const call = await copying.done()
   const { copied } = proof.guest(call).killed()
   proof.device(call).reached(copied)
-  await proof.host(device).changedUpTo(MiB(1), data, copied)
+  await proof.host(device).changedUpTo(KiB(512), data, copied)
 
-  const again = pattern(KiB(8))
+  const again = pattern(KiB(1))
   await device.write(0, again)
   const second = await copy({
     path: 'null-blk',
     from: device.at(0),
-    to: device.at(MiB(1) + KiB(64)),
-    bytes: KiB(8),
+    to: device.at(KiB(896)),
+    bytes: KiB(1),
   })
   proof.guest(second).moved()
   proof.device(second).moved()
-  await proof.host(device).changedOnly(MiB(1) + KiB(64), again)
+  await proof.host(device).changedOnly(KiB(896), again)
 }
 
 kernelCase('block/101', 'a copy that is killed', { needs: ['CONFIG_BLK_DEV_NULL_BLK'] }, async (tools) => {
   const device = await slow(tools)
   await killed(tools, device, (bytes) => {
-    return { path: 'null-blk', from: device.at(0), to: device.at(MiB(1)), bytes }
+    return { path: 'null-blk', from: device.at(0), to: device.at(KiB(512)), bytes }
   })
 })
 
@@ -62,7 +62,7 @@ kernelCase(
     await killed(
       tools,
       device,
-      (bytes) => ({ path: 'null-blk', from: device.at(0), to: device.at(MiB(1)), bytes }),
+      (bytes) => ({ path: 'null-blk', from: device.at(0), to: device.at(KiB(512)), bytes }),
       { flags: NO_FALLBACK },
     )
   },
@@ -79,7 +79,7 @@ kernelCase(
         [0, KiB(12)],
         [KiB(12), bytes - KiB(12)],
       ]
-      return { path: 'null-blk', from: device, ranges, to: device.at(MiB(1)) }
+      return { path: 'null-blk', from: device, ranges, to: device.at(KiB(512)) }
     })
   },
 )
@@ -93,7 +93,7 @@ kernelCase(
     await killed(
       tools,
       device,
-      (bytes) => ({ path: 'null-blk', from: device.at(0), to: device.at(MiB(1)), bytes }),
+      (bytes) => ({ path: 'null-blk', from: device.at(0), to: device.at(KiB(512)), bytes }),
       { by: 'copy_file_range', direct: true },
     )
   },

@@ -2,18 +2,22 @@
 import type { CaseTools } from '../fixtures/case.ts'
 import { kernelCase } from '../fixtures/case.ts'
 import type { CopyRequest } from '../fixtures/copy.ts'
-import type { Disk } from '../fixtures/disk.ts'
 import type { Change } from '../fixtures/proof.ts'
+import type { Target } from '../fixtures/target.ts'
 import { KiB, MiB } from '../fixtures/units.ts'
+import { pathTo } from '../nvme/controllers.ts'
 
-/** Twelve copies at once: eight on one namespace, two from it to a SCSI disk and two back, with the disks set up by `set`. */
-async function atOnce(tools: CaseTools, set: (ns: Disk, scsi: Disk) => Promise<void>): Promise<void> {
-  const { disk, copy, pattern, proof } = tools
+/**
+ * Twelve copies at once: eight on one namespace, two from it to a SCSI disk and two back.
+ * @param set called with each device that has a queue of requests
+ */
+async function atOnce(tools: CaseTools, set: (one: Target) => Promise<void>): Promise<void> {
+  const { disk, session, copy, pattern, proof } = tools
   const [ns, scsi] = [await disk('large'), await disk('scsi0')]
   const [data, other] = [pattern(MiB(4)), pattern(MiB(1))]
   await ns.write(0, data)
   await scsi.write(0, other)
-  await set(ns, scsi)
+  for (const one of [await pathTo(session, ns), scsi]) await set(one)
   const pieces = Array.from({ length: 8 }, (_, index) => index * KiB(512))
   // Backwards, so that a piece in its neighbour's place shows.
   const inside = (at: number) => MiB(16) - KiB(512) - at
@@ -43,9 +47,7 @@ async function atOnce(tools: CaseTools, set: (ns: Disk, scsi: Disk) => Promise<v
 }
 
 async function underScheduler(tools: CaseTools, name: string): Promise<void> {
-  await atOnce(tools, async (...disks) => {
-    for (const one of disks) await tools.session.setQueue(one, 'scheduler', name)
-  })
+  await atOnce(tools, (one) => tools.session.setQueue(one, 'scheduler', name))
 }
 
 kernelCase('block/075', 'twelve copies at once with no scheduler', {}, async (tools) => {
@@ -80,9 +82,7 @@ kernelCase(
 )
 
 kernelCase('block/079', 'twelve copies at once without merges', {}, async (tools) => {
-  await atOnce(tools, async (...disks) => {
-    for (const one of disks) await tools.session.setQueue(one, 'nomerges', '2')
-  })
+  await atOnce(tools, (one) => tools.session.setQueue(one, 'nomerges', '2'))
 })
 
 kernelCase(
@@ -90,12 +90,10 @@ kernelCase(
   'twelve copies at once with four requests a queue',
   { needs: ['CONFIG_MQ_IOSCHED_DEADLINE'] },
   async (tools) => {
-    await atOnce(tools, async (...disks) => {
-      for (const one of disks) {
-        await tools.session.setQueue(one, 'scheduler', 'mq-deadline')
-        // BLKDEV_MIN_RQ
-        await tools.session.setQueue(one, 'nr_requests', '4')
-      }
+    await atOnce(tools, async (one) => {
+      await tools.session.setQueue(one, 'scheduler', 'mq-deadline')
+      // BLKDEV_MIN_RQ
+      await tools.session.setQueue(one, 'nr_requests', '4')
     })
   },
 )

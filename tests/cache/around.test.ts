@@ -110,9 +110,9 @@ kernelCase(
   },
 )
 
-/** A device on which a copy of 1 MiB takes 2 s, 4 KiB at a time. */
+/** A device on which a copy of 256 KiB takes more than 2 s, a block at a time. */
 function slow(session: Session) {
-  return session.nullBlk({ bytes: MiB(4), maxCopySectors: 8, completionNs: 30_000_000 })
+  return session.nullBlk({ bytes: MiB(1), maxCopySectors: 1, completionNs: 20_000_000 })
 }
 
 kernelCase(
@@ -121,12 +121,12 @@ kernelCase(
   { needs: ['CONFIG_BLK_DEV_NULL_BLK'] },
   async ({ session, pattern, proof }) => {
     const nb = await slow(session)
-    const [data, before, behind] = [pattern(MiB(1)), pattern(KiB(8)), pattern(KiB(8))]
+    const [data, before, behind] = [pattern(KiB(256)), pattern(KiB(8)), pattern(KiB(8))]
     await nb.write(0, data)
-    const to = nb.at(MiB(2))
-    const [first, last] = [to.offset - KiB(8), to.offset + MiB(1)]
+    const to = nb.at(KiB(512))
+    const [first, last] = [to.offset - KiB(8), to.offset + KiB(256)]
     const copying = await session.begin(
-      { path: 'null-blk', from: nb.at(0), to, bytes: MiB(1) },
+      { path: 'null-blk', from: nb.at(0), to, bytes: KiB(256) },
       { after: [readsBack(to, data)] },
     )
     for (const [offset, { bytes, seed, from }] of [[first, before] as const, [last, behind] as const]) {
@@ -151,19 +151,19 @@ kernelCase(
   { needs: ['CONFIG_BLK_DEV_NULL_BLK'] },
   async ({ session, pattern, proof }) => {
     const nb = await slow(session)
-    const [old, data] = [pattern(MiB(1)), pattern(MiB(1))]
+    const [old, data] = [pattern(KiB(256)), pattern(KiB(256))]
     await nb.write(0, data)
-    await nb.write(MiB(2), old)
-    const to = nb.at(MiB(2))
+    await nb.write(KiB(512), old)
+    const to = nb.at(KiB(512))
     const copying = await session.begin(
-      { path: 'null-blk', from: nb.at(0), to, bytes: MiB(1) },
+      { path: 'null-blk', from: nb.at(0), to, bytes: KiB(256) },
       { after: [readsBack(to, data)] },
     )
     // Old or new, whatever it gets: what stays in the cache is the point.
-    await session.must([tool, 'check', nb.device, ...[to.offset, MiB(1), old.seed, old.from].map(String)])
+    await session.must([tool, 'check', nb.device, ...[to.offset, old.bytes, old.seed, old.from].map(String)])
     const call = await copying.done()
     proof.guest(call).moved()
     proof.device(call).moved()
-    await proof.host(nb).changedOnly(MiB(2), data)
+    await proof.host(nb).changedOnly(KiB(512), data)
   },
 )

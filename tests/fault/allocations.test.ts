@@ -22,6 +22,7 @@ async function sweep(
   await session.failAllocations({ times: 0, probability: 0 })
   const path = ns === destination ? 'nvme-same-namespace' : 'never'
   const changes: Change[] = []
+  let refused = 0
   for (let nth = 1; ; nth++) {
     expect(nth).toBeLessThan(most)
     // Another place each time, so that one that is not copied to shows.
@@ -37,11 +38,14 @@ async function sweep(
       proof.device(call).moved('traced')
       changes.push([place.offset, data])
     } else {
+      refused += 1
       proof.guest(call).refused('ENOMEM')
       proof.device(call).untouched()
     }
     if (!call.injected) break
   }
+  // No call does without memory of its own.
+  expect(refused).toBeGreaterThan(0)
   await proof.host(destination).changedOnlyIn(changes)
   if (ns !== destination) await proof.host(ns).unchanged()
 }

@@ -1,28 +1,30 @@
 // Limits, schedulers and devices change while copies are under way.
+
+import { expect } from 'vitest'
 import type { CaseTools } from '../fixtures/case.ts'
 import { kernelCase } from '../fixtures/case.ts'
 import { type CopyCall, NO_FALLBACK } from '../fixtures/copy.ts'
-import type { NullBlk } from '../fixtures/null-blk.ts'
+import type { NullBlk, NullBlkOptions } from '../fixtures/null-blk.ts'
 import { KiB, MiB } from '../fixtures/units.ts'
 
-/** A null_blk device whose requests take 20 ms, unless told otherwise, and copy 2 KiB. */
-function slow({ session }: CaseTools, completionNs = 20_000_000) {
-  return session.nullBlk({ bytes: MiB(4), maxCopySectors: 4, completionNs })
+/** A null_blk device whose requests take 20 ms and copy a block: 256 KiB take more than 2 s. */
+function slow({ session }: CaseTools, other: NullBlkOptions = {}) {
+  return session.nullBlk({ bytes: MiB(1), maxCopySectors: 1, completionNs: 20_000_000, ...other })
 }
 
-const places = [MiB(1), MiB(2), MiB(3)]
+const places = [KiB(256), KiB(512), KiB(768)]
 
-/** Three copies of 512 KiB inside of a slow device, more than 1 s, and `change` meanwhile. */
+/** Three copies of 256 KiB inside of a slow device, and `change` meanwhile. */
 async function meanwhile(
   tools: CaseTools,
   nb: NullBlk,
   change: () => Promise<void>,
 ): Promise<{ call: CopyCall; copied: () => Promise<void> }> {
   const { session, pattern, proof } = tools
-  const data = pattern(KiB(512))
+  const data = pattern(KiB(256))
   await nb.write(0, data)
   const copying = await session.begin(
-    places.map((to) => ({ path: 'null-blk' as const, from: nb.at(0), to: nb.at(to), bytes: KiB(512) })),
+    places.map((to) => ({ path: 'null-blk' as const, from: nb.at(0), to: nb.at(to), bytes: KiB(256) })),
   )
   await change()
   const call = await copying.done()
@@ -41,6 +43,9 @@ kernelCase(
     )
     proof.guest(call).moved('traced')
     proof.device(call).moved('traced')
+    const offloaded = call.results.reduce((sum, result) => sum + Number(result.offloaded), 0)
+    expect(offloaded).toBeGreaterThan(0)
+    expect(offloaded).toBeLessThan(places.length * KiB(256))
     await copied()
   },
 )
@@ -51,12 +56,14 @@ kernelCase(
   { offloads: 'null-blk', needs: ['limits', 'tracepoints'] },
   async (tools) => {
     const { session, proof } = tools
-    const nb = await slow(tools)
+    const nb = await slow(tools, { maxCopySectors: 4, completionNs: 40_000_000 })
     const { call, copied } = await meanwhile(tools, nb, () =>
-      session.setQueue(nb, session.profile.sysfs.limit, String(KiB(1))),
+      session.setQueue(nb, session.profile.sysfs.limit, '512'),
     )
-    proof.guest(call).moved('traced')
-    proof.device(call).moved('traced')
+    proof.guest(call).moved()
+    proof.device(call).moved()
+    const lengths = (call.traced ?? []).filter(({ error }) => !error).map(({ bytes }) => bytes)
+    expect([...new Set(lengths)].sort()).toEqual([KiB(2), 512])
     await copied()
   },
 )
@@ -68,17 +75,17 @@ kernelCase(
   async (tools) => {
     const { session, pattern, proof } = tools
     const nb = await slow(tools)
-    const data = pattern(MiB(1))
+    const data = pattern(KiB(256))
     await nb.write(0, data)
     const copying = await session.begin(
-      { path: 'null-blk', from: nb.at(0), to: nb.at(MiB(2)), bytes: MiB(1) },
+      { path: 'null-blk', from: nb.at(0), to: nb.at(KiB(512)), bytes: KiB(256) },
       { flags: NO_FALLBACK },
     )
     await session.setQueue(nb, session.profile.sysfs.limit, '0')
     const call = await copying.done()
     const { copied } = proof.guest(call).cutShort('EIO')
     proof.device(call).reached(copied)
-    await proof.host(nb).changedUpTo(MiB(2), data, copied)
+    await proof.host(nb).changedUpTo(KiB(512), data, copied)
   },
 )
 
@@ -125,16 +132,16 @@ kernelCase(
   async (tools) => {
     const { session, pattern, proof } = tools
     const nb = await slow(tools)
-    const to = await session.partition(nb, MiB(2), MiB(2))
-    const data = pattern(MiB(1))
+    const to = await session.partition(nb, KiB(512), KiB(256))
+    const data = pattern(KiB(256))
     await nb.write(0, data)
-    const copying = await session.begin({ path: 'null-blk', from: nb.at(0), to: to.at(0), bytes: MiB(1) })
-    await to.resize(KiB(512))
+    const copying = await session.begin({ path: 'null-blk', from: nb.at(0), to: to.at(0), bytes: KiB(256) })
+    await to.resize(KiB(224))
     const call = await copying.done()
     const { copied } = proof.guest(call).cutShort('EIO')
     proof.device(call).reached(copied)
     // Where the partition ended, nothing may have been written.
-    await proof.host(nb).changedUpTo(MiB(2), data.part(0, KiB(512)), copied)
+    await proof.host(nb).changedUpTo(KiB(512), data.part(0, KiB(224)), copied)
   },
 )
 
@@ -145,11 +152,11 @@ kernelCase(
   async (tools) => {
     const { session, pattern, proof } = tools
     const nb = await slow(tools)
-    const from = await session.partition(nb, MiB(2), MiB(2))
-    const data = pattern(MiB(1))
+    const from = await session.partition(nb, KiB(512), KiB(256))
+    const data = pattern(KiB(256))
     await from.write(0, data)
-    const copying = await session.begin({ path: 'null-blk', from: from.at(0), to: nb.at(0), bytes: MiB(1) })
-    await from.resize(KiB(512))
+    const copying = await session.begin({ path: 'null-blk', from: from.at(0), to: nb.at(0), bytes: KiB(256) })
+    await from.resize(KiB(224))
     const call = await copying.done()
     const { copied } = proof.guest(call).cutShort('EIO')
     proof.device(call).reached(copied)
@@ -163,11 +170,12 @@ kernelCase(
   { needs: ['CONFIG_BLK_DEV_NULL_BLK'] },
   async (tools) => {
     const { disk, session, pattern, proof } = tools
-    // Reads of 256 KiB, four at a time: 0.8 s
-    const [nb, to] = [await slow(tools, 200_000_000), await disk('scsi0')]
-    const data = pattern(MiB(4))
+    // Reads of 256 KiB, four at a time: 3 s
+    const options = { bytes: MiB(8), completionNs: 400_000_000 }
+    const [nb, to] = [await slow(tools, options), await disk('scsi0')]
+    const data = pattern(MiB(8))
     await nb.write(0, data)
-    const copying = await session.begin({ path: 'never', from: nb.at(0), to: to.at(0), bytes: MiB(4) })
+    const copying = await session.begin({ path: 'never', from: nb.at(0), to: to.at(0), bytes: MiB(8) })
     await nb.vanish()
     const call = await copying.done()
     const { copied } = proof.guest(call).cutShort('EIO')
@@ -186,8 +194,8 @@ kernelCase(
     const copying = await session.begin({
       path: 'null-blk',
       from: nb.at(0),
-      to: nb.at(MiB(2)),
-      bytes: MiB(2),
+      to: nb.at(KiB(512)),
+      bytes: KiB(256),
     })
     await nb.vanish()
     const call = await copying.done()

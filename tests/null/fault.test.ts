@@ -1,9 +1,13 @@
 // Bad blocks, lost completions and requeued requests of null_blk: an offload that fails becomes reads and writes, or the
 // error that is true.
+import { expect } from 'vitest'
 import type { CaseTools } from '../fixtures/case.ts'
 import { kernelCase } from '../fixtures/case.ts'
 import { NO_FALLBACK } from '../fixtures/copy.ts'
+import { tool } from '../fixtures/lab.ts'
+import type { NullBlk } from '../fixtures/null-blk.ts'
 import type { Change } from '../fixtures/proof.ts'
+import type { Session } from '../fixtures/session.ts'
 import { KiB, MiB } from '../fixtures/units.ts'
 
 kernelCase(
@@ -171,6 +175,11 @@ kernelCase(
   },
 )
 
+/** How many requests are still to be put back into the queue. */
+async function left(session: Session, { directory }: NullBlk): Promise<number> {
+  return Number(await session.must([tool, 'get', `${directory}/requeue_inject/times`]))
+}
+
 kernelCase(
   'null/026',
   'copies whose requests are put back into the queue are done all the same',
@@ -185,6 +194,7 @@ kernelCase(
     const call = await copy(
       places.map((to) => ({ path: 'null-blk' as const, from: nb.at(0), to: nb.at(to), bytes: KiB(512) })),
     )
+    expect(await left(session, nb)).toBeLessThan(40)
     await session.restore()
     proof.guest(call).moved()
     proof.device(call).moved()
@@ -206,6 +216,7 @@ kernelCase(
     const call = await copy(
       places.map((to) => ({ path: 'null-blk' as const, from: nb.at(0), to: nb.at(to), bytes: KiB(512) })),
     )
+    expect(await left(session, nb)).toBeLessThan(60)
     await session.restore()
     proof.guest(call).moved()
     proof.device(call).moved()
