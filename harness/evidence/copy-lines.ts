@@ -17,13 +17,13 @@ import type { Range } from './ranges.ts'
 
 type Placed = Range & { disk: string }
 
-/** Ranges of a disk's commands that no line has told of yet, in both directions. */
+/** Ranges that no line has told of yet, in both directions: those of a disk's commands that read there, or of all others. */
 interface Owed {
   disk: string
   blockSize: number
   sources: number
   outs: number
-  /** The last command may read from other namespaces. */
+  /** The commands read from other namespaces. */
   crossing: boolean
 }
 
@@ -44,12 +44,13 @@ export class CopyLines {
     this.copies.push(copy)
 
     const { disk, ranges } = command
-    const owed = this.#owed.get(disk) ?? { disk, blockSize, sources: 0, outs: 0, crossing: false }
+    // NVM Command Set Specification 1.0, Copy: formats 2 and 3 carry a source namespace.
+    const crossing = command.format >= 2
+    const key = `${disk} ${crossing}`
+    const owed = this.#owed.get(key) ?? { disk, blockSize, sources: 0, outs: 0, crossing }
     owed.sources += ranges
     owed.outs += ranges
-    // NVM Command Set Specification 1.0, Copy: formats 2 and 3 carry a source namespace.
-    owed.crossing = command.format >= 2
-    this.#owed.set(disk, owed)
+    this.#owed.set(key, owed)
     this.#justAnnounced = owed
   }
 
@@ -77,7 +78,7 @@ export class CopyLines {
     return true
   }
 
-  /** Whose line it is: of the disk itself, of a command that reads elsewhere, or of what adjoins. */
+  /** Whose line it is: of the disk itself, of commands that read elsewhere, or of what adjoins. */
   #whose(
     direction: 'sources' | 'outs',
     before: readonly (Placed & { by?: string })[],
@@ -86,9 +87,8 @@ export class CopyLines {
   ): Owed | undefined {
     const candidates = [...this.#owed.values()].filter((owed) => owed[direction] > 0)
     if (where && direction === 'outs') return candidates.find(({ disk }) => disk === where.name)
-    const own = where && candidates.find(({ disk, crossing }) => disk === where.name && !crossing)
-    if (own) return own
-    const possible = where ? candidates.filter(({ crossing }) => crossing) : candidates
+    const fits = ({ disk, crossing }: Owed) => crossing !== (disk === where?.name)
+    const possible = where ? candidates.filter(fits) : candidates
     if (possible.length < 2) return possible[0]
     const adjoins = ({ disk, blockSize }: Owed) =>
       before.some(

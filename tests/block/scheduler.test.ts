@@ -1,11 +1,11 @@
 // Copies share the queue with reads and writes, whatever orders them: every scheduler, no merges, hardly any requests.
 import type { CaseTools } from '../fixtures/case.ts'
 import { kernelCase } from '../fixtures/case.ts'
+import { pathTo } from '../fixtures/controllers.ts'
 import type { CopyRequest } from '../fixtures/copy.ts'
 import type { Change } from '../fixtures/proof.ts'
 import type { Target } from '../fixtures/target.ts'
 import { KiB, MiB } from '../fixtures/units.ts'
-import { pathTo } from '../nvme/controllers.ts'
 
 /**
  * Twelve copies at once: eight on one namespace, two from it to a SCSI disk and two back.

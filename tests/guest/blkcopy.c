@@ -468,7 +468,7 @@ static const struct {
 	{ "get", cmd_get },	  { "set", cmd_set },
 	{ "mkdir", cmd_mkdir },	  { "rmdir", cmd_rmdir },
 	{ "set-if-there", cmd_set_if_there },
-	{ "identify", cmd_identify },
+	{ "identify", cmd_identify }, { "passthrough", cmd_passthrough },
 	{ "partition", cmd_partition },
 	/* flight.h */
 	{ "asleep", cmd_asleep }, { "kill", cmd_kill },

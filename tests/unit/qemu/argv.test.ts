@@ -43,6 +43,33 @@ test('two controllers of one subsystem share a namespace', () => {
   expect(shared).toMatch(/^nvme-ns,bus=nvme2,nsid=7,.*,shared=on,/)
 })
 
+test('a namespace can be private to one of the controllers that share the others', () => {
+  const namespaces = device(qemuArgv(options), 'nvme-ns,')
+  const bus = (name: string) => namespaces.find((value) => value.includes(`drive=disk-${name},`))
+  expect(bus('left')).toMatch(/^nvme-ns,bus=nvme2,.*,shared=off,/)
+  expect(bus('right')).toMatch(/^nvme-ns,bus=nvme2-1,.*,shared=off,/)
+})
+
+test('a disk can have bad places, in sectors, and a speed', () => {
+  const argv = qemuArgv(options)
+  const drive = (name: string) =>
+    values(argv, '-blockdev').find((value) => value.includes(`node-name=disk-${name},`))
+  expect(drive('bad')).toBe(
+    'driver=blkdebug,node-name=disk-bad,' +
+      'inject-error.0.event=none,inject-error.0.iotype=read,inject-error.0.sector=8192,inject-error.0.errno=5,' +
+      'inject-error.1.event=none,inject-error.1.iotype=write,inject-error.1.sector=24576,inject-error.1.errno=5,' +
+      'image.driver=raw,image.discard=unmap,image.file.driver=file,image.file.filename=/run/a,,b/bad.raw,image.file.discard=unmap',
+  )
+  expect(drive('slow')).toMatch(
+    /^driver=throttle,node-name=disk-slow,throttle-group=limit-slow,file.driver=raw,/,
+  )
+  const limits = values(argv, '-object').map((value) => JSON.parse(value))
+  expect(limits).toContainEqual({
+    ...{ 'qom-type': 'throttle-group', id: 'limit-slow' },
+    limits: { 'bps-total': 4194304 },
+  })
+})
+
 test('a SCSI disk carries its serial and reports write errors instead of stopping the machine', () => {
   const [first] = device(qemuArgv(options), 'scsi-hd,')
   expect(first).toContain('serial=copylab-scsi0')

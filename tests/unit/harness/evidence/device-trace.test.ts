@@ -207,3 +207,28 @@ test('a line that is not understood is an error, not nothing', () => {
   expect(() => parse('pci_nvme_copy_out slba 0x0 nlb 1')).toThrow(/of no Copy command/)
   expect(() => parse('pci_nvme_copy_source_range slba 0x0 nlb 1')).toThrow(/of no Copy command/)
 })
+
+test('commands of a disk that read there and commands that read elsewhere are told apart', () => {
+  const { copySources } = parseDeviceTrace(
+    [
+      'pci_nvme_copy cid 5 nsid 1 nr 2 format 0x0',
+      'pci_nvme_copy_source_range slba 0x0 nlb 16',
+      begun('pread', '0x55d1', 'offset 0 bytes 8192'),
+      'pci_nvme_copy cid 6 nsid 1 nr 2 format 0x2',
+      'pci_nvme_copy_source_range slba 0x100 nlb 4',
+      begun('pread', '0x55d2', 'offset 1048576 bytes 16384'),
+      'pci_nvme_copy_source_range slba 0x10 nlb 16',
+      begun('pread', '0x55d1', 'offset 8192 bytes 8192'),
+      'pci_nvme_copy_source_range slba 0x300 nlb 4',
+      begun('pread', '0x55d2', 'offset 3145728 bytes 16384'),
+    ].join('\n'),
+    disks,
+    learnBackends(boot, disks),
+  )
+  expect(copySources.map(({ disk, offset, by }) => [disk, offset, by])).toEqual([
+    ['small', 0, undefined],
+    ['4k', 1048576, 'small'],
+    ['small', 8192, undefined],
+    ['4k', 3145728, 'small'],
+  ])
+})

@@ -221,3 +221,25 @@ test('a copy that was cut short did its beginning, and nothing besides', () => {
   expect(judge(copied([8 * KiB, 16 * KiB]), 0)).toThrow(/Copy sources of small: 8192\+16384 is too much/)
   expect(judge({ ...idle, writes: [transfer(0, 512)] }, 0)).toThrow(/written over the link of small: 0\+512/)
 })
+
+test('a Copy command may end before its last range where one has failed or the device was reset', () => {
+  const begun: DeviceActivity = {
+    ...copied([0, 8 * KiB]),
+    copies: [{ disk: 'small', ranges: 2, format: 0, bytes: undefined }],
+  }
+  const judge = (activity: DeviceActivity, o: { failed?: number; reset?: boolean }) => () =>
+    judgePart(activity, [offload], 8 * KiB, limits, o)
+  const early = /have done 1 of their 2 ranges/
+  expect(judge(begun, {})).toThrow(early)
+  expect(judge(begun, { reset: true })).not.toThrow()
+  const failing = { ...begun, errors: ['req_status', 'aio'] }
+  expect(judge(failing, { failed: 2 })).not.toThrow()
+  expect(judge(failing, { failed: 1 })).toThrow(/reported an error: aio/)
+  expect(judge(failing, { reset: true })).not.toThrow()
+  expect(judge({ ...begun, discards: ['dsm'] }, { reset: true })).toThrow(/told to discard/)
+  const more = {
+    ...copied([0, 4 * KiB], [4 * KiB, 4 * KiB]),
+    copies: begun.copies.map((one) => ({ ...one, ranges: 1 })),
+  }
+  expect(judge(more, { reset: true })).toThrow(/have done 2 of their 1 ranges/)
+})
