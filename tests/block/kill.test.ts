@@ -46,7 +46,7 @@ async function killed(
   await proof.host(device).changedOnly(KiB(896), again)
 }
 
-kernelCase('block/101', 'a copy that is killed', { needs: ['CONFIG_BLK_DEV_NULL_BLK'] }, async (tools) => {
+kernelCase('block/101', 'a copy that is killed', { offloads: 'null-blk' }, async (tools) => {
   const device = await slow(tools)
   await killed(tools, device, (bytes) => {
     return { path: 'null-blk', from: device.at(0), to: device.at(KiB(512)), bytes }
@@ -71,7 +71,7 @@ kernelCase(
 kernelCase(
   'block/103',
   'a gathering copy that is killed',
-  { needs: ['BLKCOPYV', 'CONFIG_BLK_DEV_NULL_BLK'] },
+  { offloads: 'null-blk', needs: ['BLKCOPYV'] },
   async (tools) => {
     const device = await slow(tools)
     await killed(tools, device, (bytes) => {
@@ -87,7 +87,7 @@ kernelCase(
 kernelCase(
   'block/104',
   'copy_file_range that is killed',
-  { needs: ['copy_file_range', 'CONFIG_BLK_DEV_NULL_BLK'] },
+  { offloads: 'null-blk', needs: ['copy_file_range'] },
   async (tools) => {
     const device = await slow(tools)
     await killed(

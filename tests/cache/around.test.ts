@@ -118,7 +118,7 @@ function slow(session: Session) {
 kernelCase(
   'cache/010',
   'who writes right beside a copy under way loses nothing',
-  { needs: ['CONFIG_BLK_DEV_NULL_BLK'] },
+  { offloads: 'null-blk' },
   async ({ session, pattern, proof }) => {
     const nb = await slow(session)
     const [data, before, behind] = [pattern(KiB(256)), pattern(KiB(8)), pattern(KiB(8))]
@@ -148,7 +148,7 @@ kernelCase(
 kernelCase(
   'cache/011',
   'who reads the destination while it is copied to leaves nothing stale in the page cache',
-  { needs: ['CONFIG_BLK_DEV_NULL_BLK'] },
+  { offloads: 'null-blk' },
   async ({ session, pattern, proof }) => {
     const nb = await slow(session)
     const [old, data] = [pattern(KiB(256)), pattern(KiB(256))]

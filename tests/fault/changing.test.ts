@@ -92,7 +92,7 @@ kernelCase(
 kernelCase(
   'fault/021',
   'the scheduler is switched back and forth while copies are under way',
-  { needs: ['CONFIG_BLK_DEV_NULL_BLK', 'CONFIG_IOSCHED_BFQ', 'CONFIG_MQ_IOSCHED_KYBER'] },
+  { offloads: 'null-blk', needs: ['CONFIG_IOSCHED_BFQ', 'CONFIG_MQ_IOSCHED_KYBER'] },
   async (tools) => {
     const { session, proof } = tools
     const nb = await slow(tools)
@@ -109,7 +109,7 @@ kernelCase(
 kernelCase(
   'fault/022',
   'nr_requests, nomerges and max_sectors_kb change while copies are under way',
-  { needs: ['CONFIG_BLK_DEV_NULL_BLK'] },
+  { offloads: 'null-blk' },
   async (tools) => {
     const { session, proof } = tools
     const nb = await slow(tools)
@@ -128,7 +128,7 @@ kernelCase(
 kernelCase(
   'fault/023',
   'the destination partition becomes shorter while it is copied to: EIO, and what is said to be copied is',
-  { needs: ['CONFIG_BLK_DEV_NULL_BLK'] },
+  { offloads: 'null-blk' },
   async (tools) => {
     const { session, pattern, proof } = tools
     const nb = await slow(tools)
@@ -148,7 +148,7 @@ kernelCase(
 kernelCase(
   'fault/024',
   'the source partition becomes shorter while it is copied from: EIO',
-  { needs: ['CONFIG_BLK_DEV_NULL_BLK'] },
+  { offloads: 'null-blk' },
   async (tools) => {
     const { session, pattern, proof } = tools
     const nb = await slow(tools)
@@ -187,7 +187,7 @@ kernelCase(
 kernelCase(
   'fault/026',
   'a device is removed while copies inside of it are under way',
-  { needs: ['CONFIG_BLK_DEV_NULL_BLK'] },
+  { offloads: 'null-blk' },
   async (tools) => {
     const { disk, session, copy, pattern, proof } = tools
     const nb = await slow(tools)
