@@ -7,8 +7,8 @@ import {
   onlyControllerOf,
   pathsTo,
   reset,
-  setPolicy,
   without,
+  withPolicy,
 } from '../fixtures/controllers.ts'
 import { NO_FALLBACK } from '../fixtures/copy.ts'
 import { tool } from '../fixtures/lab.ts'
@@ -79,14 +79,11 @@ kernelCase(
     const paths = await pathsTo(session, ns)
     expect(paths).toHaveLength(2)
     await session.setQueue(ns, session.profile.sysfs.limit, String(KiB(64)))
-    const restore = await setPolicy(session, ns, 'round-robin')
     const before = await written(tools, paths)
-    const call = await copy(
-      { path, from: ns.at(0), to: ns.at(MiB(8)), bytes: data.bytes },
-      { flags: NO_FALLBACK },
+    const call = await withPolicy(session, ns, 'round-robin', () =>
+      copy({ path, from: ns.at(0), to: ns.at(MiB(8)), bytes: data.bytes }, { flags: NO_FALLBACK }),
     )
     const after = await written(tools, paths)
-    await restore()
     proof.guest(call).moved()
     expect(proof.device(call).moved().copies).toHaveLength(16)
     for (const index of paths.keys()) expect(after[index]).toBeGreaterThan(before[index] ?? 0)
@@ -179,18 +176,15 @@ kernelCase(
     const [from, to] = [await disk('right'), await disk('shared')]
     const data = pattern(KiB(256))
     await from.write(0, data)
-    const restore = await setPolicy(session, to, 'round-robin')
     await session.setQueue(to, session.profile.sysfs.limit, String(KiB(64)))
     const places = [MiB(4), MiB(5), MiB(6), MiB(7)]
-    const call = await copy(
-      places.map((at) => ({
-        path: 'nvme-cross-namespace' as const,
-        from: from.at(0),
-        to: to.at(at),
-        bytes: data.bytes,
-      })),
-    )
-    await restore()
+    const requests = places.map((at) => ({
+      path: 'nvme-cross-namespace' as const,
+      from: from.at(0),
+      to: to.at(at),
+      bytes: data.bytes,
+    }))
+    const call = await withPolicy(session, to, 'round-robin', () => copy(requests))
     proof.guest(call).moved('traced')
     proof.device(call).moved('traced')
     await proof.host(to).changedOnlyIn(places.map((at) => [at, data]))
