@@ -25,12 +25,18 @@ export interface Plan {
 /** @param series what `configuredSeries` has found for the configuration */
 export function planRun(config: Config, series: Series | null, cases: CaseInfo[]): Plan {
   const { tree, kconfig, machine, results } = config
-  const name = series ? `${tree.label}-${basename(series.directory)}${cutOf(series)}` : tree.label
+  const base = series ? `${tree.label}-${basename(series.directory)}${cutOf(series)}` : tree.label
+  const name = `${base}${emulatorOf(machine.qemu)}`
   return { cells: [{ name, tree, series, kconfig, machine }], cases, results }
 }
 
 function cutOf({ patches, total }: Series): string {
   return patches.length === total ? '' : `-${patches.length}of${total}`
+}
+
+/** So that runs on several emulators do not take each other for the last run. */
+function emulatorOf({ label }: Cell['machine']['qemu']): string {
+  return label === 'system' ? '' : `-qemu-${basename(label).replace(/[^\w.-]/g, '-')}`
 }
 
 function qemuName(qemu: Cell['machine']['qemu']): string {

@@ -25,3 +25,11 @@ test.each([
   expect(plan.cells.map((cell) => cell.name)).toEqual([name])
   expect(showPlan(plan)).toContain(`  series   ${shown}\n`)
 })
+
+test.each([
+  ['10.0', '6.12-qemu-10.0'],
+  ['/opt/my qemu', '6.12-qemu-my-qemu'],
+])('runs on another emulator have a directory of their own: %s', (label, name) => {
+  const machine = { ...config.machine, qemu: { label, program: 'qemu' } }
+  expect(planRun({ ...config, machine }, null, []).cells[0]?.name).toBe(name)
+})
