@@ -14,6 +14,8 @@ export interface GuestDisk {
   blockSize: number
   kind: 'nvme' | 'scsi'
   nsid?: number
+  /** The device is the multipath node of an NVMe namespace; requests go through hidden ones, a path each. */
+  multipath?: true
 }
 
 /** Creates the images, sparse and all zero; throws when one is there already. */
@@ -45,10 +47,16 @@ export function matchDisks(
   attributes: ReadonlyMap<string, Buffer>,
 ): { disks: Map<string, GuestDisk>; missing: Disk[] } {
   const byIdentity = new Map<string, string>()
+  const nodes = new Set<string>()
   for (const [path, contents] of attributes) {
     const device = /^\/sys\/block\/([^/]+)\/size$/.exec(path)?.[1]
-    // nvme0c1n1 is one path to nvme0n1, which is hidden and has no device node.
-    if (!device || /^nvme\d+c\d+n\d+$/.test(device)) continue
+    if (!device) continue
+    // nvme0c1n1 is one path to nvme0n1: hidden, without a device node, and there before that is.
+    const [, subsystem, namespace] = /^(nvme\d+)c\d+(n\d+)$/.exec(device) ?? []
+    if (subsystem) {
+      nodes.add(`${subsystem}${namespace}`)
+      continue
+    }
     const text = (attribute: string) =>
       attributes.get(`/sys/block/${device}/${attribute}`)?.toString('latin1').trim()
     const bytes = Number(contents.toString()) * 512
@@ -80,6 +88,7 @@ export function matchDisks(
       blockSize,
       kind,
       ...(nsid && { nsid }),
+      ...(nodes.has(device) && { multipath: true as const }),
     })
   }
   return { disks, missing }

@@ -9,6 +9,8 @@ export const abis = ['BLKCOPY', 'BLKCOPYV', 'copy_file_range'] as const
 export const paths = [
   'nvme-same-namespace',
   'nvme-cross-namespace',
+  /** Either of them where a namespace is behind a multipath node. */
+  'nvme-multipath',
   'scsi',
   'null-blk',
   'dm-linear',

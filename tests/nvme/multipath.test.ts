@@ -48,7 +48,7 @@ async function many(tools: CaseTools, meanwhile: (controllers: string[]) => Prom
 kernelCase(
   'nvme/080',
   'a copy inside of a namespace behind two controllers is offloaded',
-  { offloads: 'nvme-same-namespace', needs: ['CONFIG_NVME_MULTIPATH'] },
+  { offloads: ['nvme-same-namespace', 'nvme-multipath'], needs: ['CONFIG_NVME_MULTIPATH'] },
   async (tools) => {
     await offloads(tools, MiB(8))
   },
@@ -57,7 +57,7 @@ kernelCase(
 kernelCase(
   'nvme/081',
   'each of the two controllers copies when the other one is gone',
-  { offloads: 'nvme-same-namespace', needs: ['CONFIG_NVME_MULTIPATH'] },
+  { offloads: ['nvme-same-namespace', 'nvme-multipath'], needs: ['CONFIG_NVME_MULTIPATH'] },
   async (tools) => {
     const { disk, session } = tools
     const ns = await disk('shared')
@@ -70,7 +70,7 @@ kernelCase(
 kernelCase(
   'nvme/082',
   'round robin: both controllers copy',
-  { offloads: 'nvme-same-namespace', needs: ['CONFIG_NVME_MULTIPATH', 'limits'] },
+  { offloads: ['nvme-same-namespace', 'nvme-multipath'], needs: ['CONFIG_NVME_MULTIPATH', 'limits'] },
   async (tools) => {
     const { disk, copy, pattern, proof, session } = tools
     const ns = await disk('shared')
@@ -103,7 +103,10 @@ async function written({ session }: CaseTools, paths: readonly string[]): Promis
 kernelCase(
   'nvme/083',
   'one of two controllers is reset while copies are under way',
-  { offloads: 'nvme-same-namespace', needs: ['CONFIG_NVME_MULTIPATH', 'limits', 'tracepoints'] },
+  {
+    offloads: ['nvme-same-namespace', 'nvme-multipath'],
+    needs: ['CONFIG_NVME_MULTIPATH', 'limits', 'tracepoints'],
+  },
   async (tools) => {
     await many(tools, async ([controller = '']) => reset(tools.session, controller))
   },
@@ -112,7 +115,10 @@ kernelCase(
 kernelCase(
   'nvme/084',
   'both controllers are reset while copies are under way, so that there is no path for a while',
-  { offloads: 'nvme-same-namespace', needs: ['CONFIG_NVME_MULTIPATH', 'limits', 'tracepoints'] },
+  {
+    offloads: ['nvme-same-namespace', 'nvme-multipath'],
+    needs: ['CONFIG_NVME_MULTIPATH', 'limits', 'tracepoints'],
+  },
   async (tools) => {
     await many(tools, async (controllers) => {
       await Promise.all(controllers.map((one) => reset(tools.session, one)))
@@ -123,7 +129,10 @@ kernelCase(
 kernelCase(
   'nvme/085',
   'one of two controllers is removed while copies are under way, and then the other',
-  { offloads: 'nvme-same-namespace', needs: ['CONFIG_NVME_MULTIPATH', 'limits', 'tracepoints'] },
+  {
+    offloads: ['nvme-same-namespace', 'nvme-multipath'],
+    needs: ['CONFIG_NVME_MULTIPATH', 'limits', 'tracepoints'],
+  },
   async (tools) => {
     for (const which of [0, 1]) {
       await many(tools, async (controllers) => {
@@ -136,7 +145,7 @@ kernelCase(
 kernelCase(
   'nvme/086',
   'between a namespace behind both controllers and one behind the second: offloaded by that one',
-  { offloads: 'nvme-cross-namespace', needs: ['CONFIG_NVME_MULTIPATH'] },
+  { offloads: ['nvme-cross-namespace', 'nvme-multipath'], needs: ['CONFIG_NVME_MULTIPATH'] },
   async (tools) => {
     const { disk, copy, pattern, proof, session } = tools
     const [shared, right] = [await disk('shared'), await disk('right')]

@@ -49,6 +49,18 @@ test('disks are found by serial and namespace', () => {
   expect(disks.get('unit')).toMatchObject({ device: '/dev/sdq', kind: 'scsi' })
 })
 
+test('a multipath node is known by its hidden paths, which are no disks', () => {
+  const paths = new Map(sysfs)
+  for (const path of ['nvme3c4n1', 'nvme3c5n1']) {
+    paths.set(`/sys/block/${path}/nsid`, Buffer.from('2\n'))
+    paths.set(`/sys/block/${path}/device/serial`, Buffer.from('ctrl-a              \n'))
+    paths.set(`/sys/block/${path}/size`, Buffer.from('2\n'))
+  }
+  const { disks } = matchDisks(topology, '/d', paths)
+  expect(disks.get('two')).toMatchObject({ device: '/dev/nvme3n1', multipath: true })
+  expect(disks.get('one')).not.toHaveProperty('multipath')
+})
+
 test('a disk of another size is not the disk', () => {
   const wrong = new Map(sysfs).set('/sys/block/sdq/size', Buffer.from('16\n'))
   const { missing } = matchDisks(topology, '/d', wrong)

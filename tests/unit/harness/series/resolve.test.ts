@@ -37,6 +37,7 @@ test('a whole series offers what its patches bring', async () => {
   expect(profile.lacks).toEqual({
     BLKCOPYV: "the series 'mine' has no BLKCOPYV ioctl",
     'nvme-cross-namespace': "the series 'mine' does not offload nvme-cross-namespace",
+    'nvme-multipath': "the series 'mine' does not offload nvme-multipath",
     scsi: "the series 'mine' does not offload scsi",
     'null-blk': "the series 'mine' does not offload null-blk",
     'dm-linear': "the series 'mine' for 6.12 does not offload dm-linear",
