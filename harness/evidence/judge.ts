@@ -156,7 +156,8 @@ function checkAreas(
 }
 
 /**
- * The devices did a part of the moves of a copy that was cut short, its first `done` bytes at least, and nothing besides.
+ * The devices did a part of the moves of a copy that was cut short, its first `done` bytes at least, each by its way, and
+ * nothing besides. Where commands have failed or the device was reset, Copy commands may have come before reads and writes.
  */
 export function judgePart(
   activity: DeviceActivity | undefined,
@@ -168,13 +169,14 @@ export function judgePart(
   if (!activity) throw new Refusal('device', ['there is no trace of the devices'])
   const { copySources, copyDestinations, writes } = activity
   const problems = neverRight(activity, reset ? activity.errors.length : failed)
-  const offloads = moves.filter(({ offloaded }) => offloaded)
+  const mayFail = reset || failed > 0
+  const offloads = mayFail ? moves : moves.filter(({ offloaded }) => offloaded)
   const free = [...writeback, ...[...areas.values()].flat()]
   const tooMuch = (seen: readonly Placed[], allowed: readonly Placed[], what: string) => {
     const extra = seen.filter((range) => !covered(range, allowed))
     if (extra.length) problems.push(`${what} of ${extra[0]?.disk}: ${showRanges(extra)} is too much`)
   }
-  problems.push(...checkLimits(activity, limits, reset || failed > 0))
+  problems.push(...checkLimits(activity, limits, mayFail))
   tooMuch(
     copySources,
     offloads.map(({ from, bytes }) => ({ ...from, bytes })),
@@ -186,10 +188,14 @@ export function judgePart(
     'Copy destinations',
   )
   tooMuch(writes, [...moves.map(({ to, bytes }) => ({ ...to, bytes })), ...free], 'written over the link')
-  const missing = firstBytes(moves, done)
-    .map(({ to, bytes }) => ({ ...to, bytes }))
-    .filter((range) => !areas.has(range.disk) && !covered(range, [...copyDestinations, ...writes]))
-  if (missing.length) problems.push(`${showRanges(missing)} of ${missing[0]?.disk} was not written`)
+  for (const way of [true, false]) {
+    const missing = firstBytes(moves, done)
+      .filter(({ offloaded, to }) => offloaded === way && !areas.has(to.disk))
+      .map(({ to, bytes }) => ({ ...to, bytes }))
+      .filter((range) => !covered(range, way ? copyDestinations : writes))
+    const how = way ? 'copied by the device' : 'written'
+    if (missing.length) problems.push(`${showRanges(missing)} of ${missing[0]?.disk} was not ${how}`)
+  }
   if (problems.length) throw new Refusal('device', problems)
 }
 

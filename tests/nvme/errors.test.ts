@@ -39,7 +39,7 @@ kernelCase(
     expect(copied).toBeGreaterThanOrEqual(KiB(256))
     expect(copied).toBeLessThanOrEqual(KiB(512))
     expect(offloaded).toBe(0)
-    const { copies } = proof.device(call).reached(copied, 'offload', errors(1 + tries))
+    const { copies } = proof.device(call).reached(copied, 'fallback', errors(1 + tries))
     expect(copies).toHaveLength(1)
     await proof.host(ns).changedOnly(MiB(8), data.part(0, copied))
   },
@@ -59,7 +59,7 @@ kernelCase(
     expect(copied).toBeGreaterThanOrEqual(KiB(256))
     expect(copied).toBeLessThanOrEqual(KiB(512))
     expect(offloaded).toBe(0)
-    const { copies } = proof.device(call).reached(copied, 'offload', errors(1 + tries))
+    const { copies } = proof.device(call).reached(copied, 'fallback', errors(1 + tries))
     expect(copies).toHaveLength(1)
     await proof.host(ns).changedUpTo(to, data, copied)
   },
@@ -99,7 +99,7 @@ kernelCase(
     const { copied } = proof.guest(call).cutShort('ENODATA')
     expect(copied).toBeGreaterThanOrEqual(KiB(64))
     expect(copied).toBeLessThanOrEqual(KiB(96))
-    const { copies } = proof.device(call).reached(copied, 'offload', errors(1 + tries))
+    const { copies } = proof.device(call).reached(copied, 'fallback', errors(1 + tries))
     expect(copies).toHaveLength(1)
     await proof.host(ns).changedUpTo(MiB(8), data, copied)
   },
@@ -149,7 +149,7 @@ kernelCase(
     expect(copied).toBeLessThanOrEqual(KiB(64))
     const { copies } = proof
       .device(call)
-      .reached(copied, 'offload', errors(session.offloads(cross) ? 1 + tries : tries))
+      .reached(copied, 'fallback', errors(session.offloads(cross) ? 1 + tries : tries))
     expect(copies).toHaveLength(session.offloads(cross) ? 1 : 0)
     await proof.host(to).changedOnly(0, data.part(0, copied))
     await proof.host(from).unchanged()

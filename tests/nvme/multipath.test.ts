@@ -41,7 +41,7 @@ async function many(tools: CaseTools, meanwhile: (controllers: string[]) => Prom
     await meanwhile(controllers)
   })
   proof.guest(call).moved('traced')
-  proof.device(call).reached(bytes, 'offload', { reset: true })
+  proof.device(call).reached(changes.length * bytes, 'traced', { reset: true })
   await proof.host(ns).changedOnlyIn(changes)
 }
 

@@ -21,7 +21,7 @@ kernelCase(
     for (const controller of controllers) await reset(session, controller)
     const call = await copying.done()
     proof.guest(call).moved('traced')
-    proof.device(call).reached(data.bytes, 'offload', { reset: true })
+    proof.device(call).reached(data.bytes, 'traced', { reset: true })
     await proof.host(ns).changedOnly(MiB(8), data)
   },
 )
@@ -62,7 +62,7 @@ kernelCase(
       for (let times = 0; times < 3; times++) await reset(session, controller)
     })
     proof.guest(call).moved('traced')
-    proof.device(call).reached(bytes, 'offload', { reset: true })
+    proof.device(call).reached(changes.length * bytes, 'traced', { reset: true })
     await proof.host(ns).changedOnlyIn(changes)
   },
 )
@@ -85,7 +85,8 @@ kernelCase(
       for (const controller of await controllersOf(session, ns)) await reset(session, controller)
     const call = await copying.done()
     proof.guest(call).fellBack()
-    proof.device(call).reached(data.bytes, 'fallback', { reset: true })
+    const { copies } = proof.device(call).reached(data.bytes, 'fallback', { reset: true })
+    expect(copies).toEqual([])
     await proof.host(to).changedOnly(MiB(8), data)
     await proof.host(from).unchanged()
   },

@@ -32,7 +32,7 @@ kernelCase(
     const { proof } = tools
     const { ns, data, call } = await loses(tools, 1, 0)
     proof.guest(call).fellBack()
-    const { copies } = proof.device(call).reached(data.bytes, 'offload', { reset: true })
+    const { copies } = proof.device(call).reached(data.bytes, 'fallback', { reset: true })
     expect(copies).toHaveLength(1)
     await proof.host(ns).changedOnly(MiB(8), data)
   },
@@ -59,7 +59,7 @@ kernelCase(
     const { proof } = tools
     const { ns, data, call } = await loses(tools, 2, 0)
     proof.guest(call).fellBack()
-    proof.device(call).reached(data.bytes, 'offload', { reset: true })
+    proof.device(call).reached(data.bytes, 'fallback', { reset: true })
     await proof.host(ns).changedOnly(MiB(8), data)
   },
 )

@@ -217,9 +217,25 @@ test('a copy that was cut short did its beginning, and nothing besides', () => {
   expect(judge(copied([0, 8 * KiB]), 8 * KiB)).not.toThrow()
   // More may have been under way.
   expect(judge(offloaded, 8 * KiB)).not.toThrow()
-  expect(judge(copied([0, 8 * KiB]), 12 * KiB)).toThrow(/65536\+12288 of small was not written/)
+  expect(judge(copied([0, 8 * KiB]), 12 * KiB)).toThrow(/65536\+12288 of small was not copied by the device/)
   expect(judge(copied([8 * KiB, 16 * KiB]), 0)).toThrow(/Copy sources of small: 8192\+16384 is too much/)
   expect(judge({ ...idle, writes: [transfer(0, 512)] }, 0)).toThrow(/written over the link of small: 0\+512/)
+})
+
+test('what has failed does not stand for what was done in its place', () => {
+  const judge = (activity: DeviceActivity, move: Move) => () =>
+    judgePart(activity, [move], 16 * KiB, limits, { reset: true })
+  const both = { ...offloaded, writes: [transfer(64 * KiB, 16 * KiB)] }
+  expect(judge(both, offload)).not.toThrow()
+  expect(judge(both, fallback)).not.toThrow()
+  expect(judge(offloaded, fallback)).toThrow(/65536\+16384 of small was not written/)
+  expect(judge({ ...both, ...copied() }, offload)).toThrow(/65536\+16384 of small was not copied by the/)
+  expect(
+    judge(
+      { ...both, copyDestinations: [...both.copyDestinations, { disk: 'small', ...range(0, 512) }] },
+      fallback,
+    ),
+  ).toThrow(/Copy destinations of small: 0\+512 is too much/)
 })
 
 test('a Copy command may end before its last range where one has failed or the device was reset', () => {
