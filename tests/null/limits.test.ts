@@ -1,20 +1,20 @@
 // max_copy_sectors and max_copy_ranges of null_blk, and what becomes of them in the queue's limits.
 import { expect } from 'vitest'
+import type { DeviceActivity } from '../../harness/evidence/device-trace.ts'
 import type { CaseTools } from '../fixtures/case.ts'
 import { kernelCase } from '../fixtures/case.ts'
-import { type CopyCall, NO_FALLBACK } from '../fixtures/copy.ts'
+import { NO_FALLBACK } from '../fixtures/copy.ts'
 import { KiB, MiB } from '../fixtures/units.ts'
 
-/** Lengths in bytes of the pieces that were offloaded, as the series traced them. */
-function traced({ session }: CaseTools, call: CopyCall): number[] {
-  const event = session.profile.tracepoints?.offload
-  return (call.traced ?? []).filter((copy) => copy.event === event && !copy.error).map(({ bytes }) => bytes)
+/** Bytes of the longest copy that a device was given. */
+function longest({ copies }: DeviceActivity): number {
+  return Math.max(...copies.map(({ bytes = Number.NaN }) => bytes))
 }
 
 kernelCase(
   'null/010',
   'max_copy_sectors bounds a copy',
-  { offloads: 'null-blk', needs: ['limits', 'tracepoints'] },
+  { offloads: 'null-blk', needs: ['limits'] },
   async (tools) => {
     const { session, copy, pattern, proof } = tools
     const nb = await session.nullBlk({ maxCopySectors: 96 })
@@ -23,8 +23,7 @@ kernelCase(
     await nb.write(0, data)
     const call = await copy({ path: 'null-blk', from: nb.at(0), to: nb.at(MiB(4)), bytes: MiB(1) })
     proof.guest(call).moved()
-    proof.device(call).moved()
-    expect(Math.max(...traced(tools, call))).toBe(KiB(48))
+    expect(longest(proof.device(call).moved())).toBe(KiB(48))
     await proof.host(nb).changedOnly(MiB(4), data)
   },
 )
@@ -72,7 +71,7 @@ kernelCase(
 kernelCase(
   'null/013',
   'the smaller limit of two devices bounds a copy, both ways',
-  { offloads: 'null-blk', needs: ['tracepoints'] },
+  { offloads: 'null-blk' },
   async (tools) => {
     const { session, copy, pattern, proof } = tools
     const [more, less] = [
@@ -87,8 +86,7 @@ kernelCase(
       { path: 'null-blk', from: less.at(0), to: more.at(MiB(4)), bytes: KiB(256) },
     ])
     proof.guest(call).moved()
-    proof.device(call).moved()
-    expect(Math.max(...traced(tools, call))).toBe(KiB(16))
+    expect(longest(proof.device(call).moved())).toBe(KiB(16))
     await proof.host(less).changedOnly(MiB(4), one)
     await proof.host(more).changedOnly(MiB(4), two)
   },
@@ -97,7 +95,7 @@ kernelCase(
 kernelCase(
   'null/014',
   'copy_max_bytes of the source alone bounds a copy, and 0 turns it off',
-  { offloads: 'null-blk', needs: ['limits', 'tracepoints'] },
+  { offloads: 'null-blk', needs: ['limits'] },
   async (tools) => {
     const { session, copy, pattern, proof } = tools
     const [from, to] = [
@@ -110,8 +108,7 @@ kernelCase(
     await session.setQueue(from, limit, String(KiB(20)))
     const bounded = await copy({ path: 'null-blk', from: from.at(0), to: to.at(MiB(4)), bytes: KiB(256) })
     proof.guest(bounded).moved()
-    proof.device(bounded).moved()
-    expect(Math.max(...traced(tools, bounded))).toBe(KiB(20))
+    expect(longest(proof.device(bounded).moved())).toBe(KiB(20))
     await proof.host(to).changedOnly(MiB(4), data)
 
     await session.setQueue(from, limit, '0')
