@@ -2,7 +2,7 @@
 import { expect } from 'vitest'
 import { kernelCase } from '../fixtures/case.ts'
 import { NO_FALLBACK, readsBack } from '../fixtures/copy.ts'
-import { delay, error, flakey, linear, type Row, zero } from '../fixtures/rows.ts'
+import { delay, error, flakey, linear, zero } from '../fixtures/rows.ts'
 import { KiB, MiB } from '../fixtures/units.ts'
 import { hardwareLimit } from './hardware-limit.ts'
 
@@ -135,8 +135,7 @@ kernelCase(
     await ns.write(0, data)
     const snapshot = await dm.snapshot(ns, await disk('small'))
     // It moves nothing, but what is overwritten must be saved first.
-    const row: Row = { bytes: ns.bytes, words: ['snapshot-origin', ns], kept: { on: ns, start: 0 } }
-    const origin = await dm.table([row])
+    const origin = await dm.origin(ns)
     expect(await hardwareLimit(session, origin)).toBe(0)
     const call = await copy(
       { path: 'never', from: origin.at(0), to: origin.at(MiB(4)), bytes: MiB(1) },

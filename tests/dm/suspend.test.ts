@@ -180,9 +180,8 @@ kernelCase(
       bytes: data.bytes,
     })
     // A write that has been queued cannot be taken back, so the process cannot end before the resume.
-    const killed = copying.kill()
+    await copying.sendKill()
     await to.resume()
-    await killed
     const call = await copying.done()
     const { copied } = proof.guest(call).killed()
     expect(copied).toBeLessThan(data.bytes)
@@ -259,7 +258,8 @@ kernelCase(
     await manyCommands(session, from)
     const request = { path: 'dm-linear', from: from.at(0), to: to.at(0), bytes: data.bytes } as const
     const copying = await session.begin(request)
-    await copying.kill()
+    const { waitedMs } = await copying.kill()
+    expect(waitedMs).toBeLessThan(3_000)
     const call = await copying.done()
     const { copied, offloaded } = proof.guest(call).killed()
     expect(copied).toBeLessThan(data.bytes)
