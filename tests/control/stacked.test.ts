@@ -191,10 +191,9 @@ kernelCase(
     const request = { path: 'never' as const, from: from.at(0), to: to.at(0), bytes: KiB(64) }
     await to.suspend()
     const copying = await session.begin(request)
-    const ended = copying.kill()
+    await copying.sendKill()
     // What was sent to the volume before waits for it.
     await to.resume()
-    await ended
     const killed = await copying.done()
     const { copied } = proof.guest(killed).killed()
     expect(() => proof.guest(killed).fellBack()).toThrow(/guest: error is KILLED, not 0/)

@@ -471,7 +471,7 @@ static const struct {
 	{ "identify", cmd_identify }, { "passthrough", cmd_passthrough },
 	{ "partition", cmd_partition },
 	/* flight.h */
-	{ "asleep", cmd_asleep }, { "kill", cmd_kill },
+	{ "asleep", cmd_asleep }, { "kill", cmd_kill }, { "send-kill", cmd_send_kill },
 	/* frame.h */
 	{ "trace", cmd_trace },	  { "begin", cmd_begin },
 	{ "end", cmd_end },

@@ -92,21 +92,34 @@ static void cmd_asleep(int argc, char **argv)
 	printf("asleep yes\n");
 }
 
+static void flight_kill(const char *file)
+{
+	pid_t pid = flight_find(file);
+
+	errno = 0;
+	if (!pid)
+		die("the call had ended by itself");
+	if (kill(pid, SIGKILL))
+		die("cannot kill %d", pid);
+}
+
+/* Sends SIGKILL to the call's process, which may not be able to end yet. */
+static void cmd_send_kill(int argc, char **argv)
+{
+	if (argc != 1)
+		die("send-kill: want FILE");
+	flight_kill(argv[0]);
+}
+
 /* Kills the call's process and says how long it took to end. */
 static void cmd_kill(int argc, char **argv)
 {
 	uint64_t begin;
-	pid_t pid;
 
 	if (argc != 1)
 		die("kill: want FILE");
-	pid = flight_find(argv[0]);
-	errno = 0;
-	if (!pid)
-		die("the call had ended by itself");
 	begin = clock_ns();
-	if (kill(pid, SIGKILL))
-		die("cannot kill %d", pid);
+	flight_kill(argv[0]);
 	while (flight_find(argv[0]))
 		pause_1ms();
 	printf("killed ns=%llu\n", (unsigned long long)(clock_ns() - begin));
