@@ -84,9 +84,12 @@ export async function fetchedQemu(source: DebianSource, cache: string): Promise<
   }
 }
 
-/** The request names the place, so a pin and the unpinned package are kept apart. */
+/**
+ * The request names the place, so a pin and the unpinned package are kept apart. Every version of QEMU's has an epoch, whose
+ * colon would cut the launcher's LD_LIBRARY_PATH in two; Debian's own file names have it as %3a, too.
+ */
 function placeOf(source: DebianSource, cache: string): string {
-  return join(cache, 'qemu', sourceName(source))
+  return join(cache, 'qemu', sourceName(source).replaceAll(':', '%3a'))
 }
 
 async function fetch(

@@ -88,12 +88,23 @@ test('a package is opened with what it depends on, and runs with its own librari
   expect(await fetchedQemu(spec, cache)).toEqual({ program: path, version: '1:10.0.2-1' })
 })
 
+test('a pinned version has a place of its own, without the colon of its epoch', async () => {
+  await archive()
+  const path = await provideQemu({ ...spec, debian: 'qemu-system-x86=1:10.0.2-1' }, { cache })
+  const [libraries = '', modules] = (await execa(path, ['-m', '64M'])).stdout.split('\n')
+  const root = join(path, '../root')
+  expect(libraries.split(':')).toEqual([`${root}/usr/lib/x86_64-linux-gnu`, `${root}/lib/x86_64-linux-gnu`])
+  expect(modules).toBe(`${root}/usr/lib/x86_64-linux-gnu/qemu`)
+  expect(await fetchedQemu(spec, cache)).toBeUndefined()
+})
+
 test('apt resolves it as if nothing were installed, from the suite and the release that it is built on', async () => {
   await archive()
   await provideQemu(spec, { cache })
   const install = (await calls()).split('\n').find((line) => line.includes('install')) ?? ''
   expect(install).toMatch(/ install --download-only --yes --no-install-recommends qemu-system-x86$/)
   expect(install).toContain('-o APT::Default-Release=bookworm-backports ')
+  expect(install).toContain('-o APT::Get::AllowUnauthenticated=false ')
   expect(/Dir::State::status=\S*\/qemu\/\S*\/packages\/status /.test(install)).toBe(true)
   const sources = await readFile(join(cache, 'apt/bookworm-backports+bookworm/sources.list'), 'utf8')
   expect(sources.split('\n').map((line) => line.split(' ').slice(3))).toEqual([
