@@ -35,6 +35,11 @@ export async function openSuites(suites: readonly string[], options: ListOptions
     'Dir::Etc::Preferences=/dev/null',
     'Dir::Etc::PreferencesParts=/dev/null',
     `APT::Default-Release=${suites[0]}`,
+    // Whatever the machine's own settings allow.
+    'APT::Get::AllowUnauthenticated=false',
+    'Acquire::AllowInsecureRepositories=false',
+    'Acquire::AllowDowngradeToInsecureRepositories=false',
+    'Acquire::AllowWeakRepositories=false',
     // Old lists would name packages that are gone.
     'APT::Update::Error-Mode=any',
   ]
