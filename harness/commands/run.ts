@@ -1,6 +1,7 @@
 import { existsSync, readFileSync } from 'node:fs'
 import { copyFile, mkdir, readdir, rm } from 'node:fs/promises'
 import { join } from 'node:path'
+import { quoted } from '../../qemu/lost.ts'
 import { withPrivateDirectory } from '../../qemu/private-directory.ts'
 import { loadConfig, type Overrides, projectRoot } from '../config/load.ts'
 import { Failure } from '../failure.ts'
@@ -174,5 +175,5 @@ async function keepConsoles(from: string, to: string): Promise<void> {
 }
 
 function commandFor(names: string[], options: RunOptions): string {
-  return ['copylab', 'run', ...names, ...configWords(options)].join(' ')
+  return quoted(['copylab', 'run', ...names, ...configWords(options)])
 }
