@@ -1,5 +1,6 @@
 // Errors of volumes and below them: what the call says is true, nothing hangs, and the volume goes on copying.
 import { expect } from 'vitest'
+import { failEachAllocation } from '../fixtures/allocations.ts'
 import { kernelCase } from '../fixtures/case.ts'
 import { NO_FALLBACK } from '../fixtures/copy.ts'
 import { tool } from '../fixtures/lab.ts'
@@ -203,33 +204,16 @@ kernelCase(
 kernelCase(
   'dm/092',
   'each allocation of the call fails once: ENOMEM and nothing written, or all is copied',
-  { needs: ['CONFIG_BLK_DEV_DM', 'CONFIG_FAILSLAB'] },
-  async ({ disk, copy, pattern, proof, dm, session }) => {
-    const ns = await disk('large')
-    const volume = await dm.linear(ns, MiB(1), MiB(24))
+  { needs: ['CONFIG_BLK_DEV_DM', 'CONFIG_FAILSLAB', 'tracepoints'] },
+  async (tools) => {
+    const { disk, pattern, proof, dm } = tools
+    const volume = await dm.linear(await disk('large'), MiB(1), MiB(24))
     const data = pattern(KiB(64))
     await volume.write(0, data)
-    // None but those that are counted, and also of allocations that may sleep
-    await session.failAllocations({ times: 0 })
-    const outcomes: string[] = []
-    for (let nth = 1; nth <= 24; nth++) {
-      const to = volume.at(KiB(64) * nth)
-      const call = await copy({ path: 'dm-linear', from: volume.at(0), to, bytes: KiB(64) }, { failNth: nth })
-      const error = call.results[0]?.error ?? ''
-      outcomes.push(error)
-      if (error === '0') {
-        proof.guest(call).moved()
-        proof.device(call).moved()
-        await proof.host(volume).changedOnly(to.offset, data)
-      } else {
-        proof.guest(call).refused('ENOMEM')
-        proof.device(call).untouched()
-        await proof.host(volume).unchanged()
-      }
-    }
-    // The first allocation is the copy's own, and there is an end to them.
-    expect(outcomes[0]).toBe('ENOMEM')
-    expect(outcomes.at(-1)).toBe('0')
+    const made = await failEachAllocation(tools, (nth) => {
+      return { path: 'dm-linear', from: volume.at(0), to: volume.at(KiB(64) * nth), bytes: KiB(64) }
+    })
+    await proof.host(volume).changedOnlyIn(made.map((nth): Change => [KiB(64) * nth, data]))
   },
 )
 
