@@ -1,4 +1,4 @@
-import { chmod, mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises'
+import { chmod, mkdir, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { execa } from 'execa'
 import { z } from 'zod'
@@ -117,6 +117,7 @@ async function fetch(
       emit?.({ type: 'step-progress', step, done: index, total: needed.length + 1 })
       await extract(deb, root, signal)
     }
+    await dropSetuid(root)
     await writeFile(join(temporary, program), launcher)
     await chmod(join(temporary, program), 0o755)
     await requireRunning(join(temporary, program), source, signal)
@@ -138,6 +139,16 @@ async function extract(deb: string, root: string, signal: AbortSignal | undefine
     command: escapedCommand,
     remedy: 'make room on the disk if it is full, then run it again: the package is fetched anew',
   })
+}
+
+/** QEMU's dependencies have programs such as passwd among them, which root would leave here able to make anyone root. */
+async function dropSetuid(root: string): Promise<void> {
+  for (const entry of await readdir(root, { recursive: true, withFileTypes: true })) {
+    if (!entry.isFile()) continue
+    const path = join(entry.parentPath, entry.name)
+    const { mode } = await stat(path)
+    if (mode & 0o6000) await chmod(path, mode & 0o777)
+  }
 }
 
 /** A library that is missing, or a C library that is too old, shows here and not in the middle of a run. */

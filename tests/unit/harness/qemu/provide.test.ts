@@ -1,4 +1,4 @@
-import { chmod, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
+import { chmod, mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { delimiter, join } from 'node:path'
 import { execa } from 'execa'
@@ -96,6 +96,16 @@ test('a pinned version has a place of its own, without the colon of its epoch', 
   expect(libraries.split(':')).toEqual([`${root}/usr/lib/x86_64-linux-gnu`, `${root}/lib/x86_64-linux-gnu`])
   expect(modules).toBe(`${root}/usr/lib/x86_64-linux-gnu/qemu`)
   expect(await fetchedQemu(spec, cache)).toBeUndefined()
+})
+
+test('nothing of it lies there with the right to become somebody else', async () => {
+  await chmod(join(directory, 'libfdt1/usr/lib/x86_64-linux-gnu/libfdt.so.1'), 0o6755)
+  const deb = join(directory, 'archive/libfdt1_1.6-1_amd64.deb')
+  await execa('dpkg-deb', ['--build', '-Znone', join(directory, 'libfdt1'), deb])
+  await archive()
+  const path = await provideQemu(spec, { cache })
+  const { mode } = await stat(join(path, '../root/usr/lib/x86_64-linux-gnu/libfdt.so.1'))
+  expect(mode & 0o7777).toBe(0o755)
 })
 
 test('apt resolves it as if nothing were installed, from the suite and the release that it is built on', async () => {
