@@ -9,7 +9,7 @@ import { longBytes, manyCommands, meanwhile, slowDisk } from './slow.ts'
 
 kernelCase(
   'dm/070',
-  'a copy into a suspended volume ends right after resume',
+  'a copy into a suspended volume waits for the resume, and is read and written',
   { needs: ['CONFIG_BLK_DEV_DM'] },
   async ({ disk, pattern, proof, dm, session }) => {
     const ns = await disk('large')
@@ -34,7 +34,7 @@ kernelCase(
 
 kernelCase(
   'dm/071',
-  'a copy out of a suspended volume ends right after resume',
+  'a copy out of a suspended volume waits for the resume, and is read and written',
   { needs: ['CONFIG_BLK_DEV_DM'] },
   async ({ disk, pattern, proof, dm, session }) => {
     const ns = await disk('large')

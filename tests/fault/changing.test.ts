@@ -83,6 +83,7 @@ kernelCase(
     await session.setQueue(nb, session.profile.sysfs.limit, '0')
     const call = await copying.done()
     const { copied } = proof.guest(call).cutShort('EIO')
+    expect(copied).toBeGreaterThan(0)
     proof.device(call).reached(copied)
     await proof.host(nb).changedUpTo(KiB(512), data, copied)
   },
@@ -138,6 +139,7 @@ kernelCase(
     await to.resize(KiB(224))
     const call = await copying.done()
     const { copied } = proof.guest(call).cutShort('EIO')
+    expect(copied).toBeGreaterThan(0)
     proof.device(call).reached(copied)
     // Where the partition ended, nothing may have been written.
     await proof.host(nb).changedUpTo(KiB(512), data.part(0, KiB(224)), copied)
@@ -158,6 +160,7 @@ kernelCase(
     await from.resize(KiB(224))
     const call = await copying.done()
     const { copied } = proof.guest(call).cutShort('EIO')
+    expect(copied).toBeGreaterThan(0)
     proof.device(call).reached(copied)
     await proof.host(nb).changedUpTo(0, data, copied)
   },

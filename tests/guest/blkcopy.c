@@ -274,6 +274,9 @@ static void run_jobs_in_flight(void)
 	flight_announce(options.flight, 0);
 	if (WIFEXITED(status) && WEXITSTATUS(status))
 		exit(WEXITSTATUS(status));
+	errno = 0;
+	if (WIFSIGNALED(status) && WTERMSIG(status) != SIGKILL)
+		die("signal %d has ended the call's process", WTERMSIG(status));
 }
 
 static void set_read_only(int value)
