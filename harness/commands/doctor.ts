@@ -39,7 +39,8 @@ const firstRunBytes = 3.5e9
 export async function doctor({ cwd, signal }: CommandContext): Promise<number> {
   const config = await loadConfig(cwd)
   const cache = cacheDirectory()
-  const stateDir = join(cache, 'state')
+  // Where a run remembers what it found.
+  const stateDir = cache
   const { trees, qemus, machine } = config
   const emulators = qemus.includes(machine.qemu) ? qemus : [machine.qemu, ...qemus]
   const findings = [
@@ -103,7 +104,7 @@ function findTree(tree: TreeSpec, config: Config, { cache, signal }: Place): Pro
 function findQemu(qemu: QemuSpec, config: Config, { cache, signal }: Place): Promise<Finding> {
   const look = async () => {
     if ('program' in qemu) {
-      return `${qemu.program} ${await qemuVersion({ qemu: qemu.program, stateDir: join(cache, 'state') })}`
+      return `${qemu.program} ${await qemuVersion({ qemu: qemu.program, stateDir: cache })}`
     }
     const fetched = await fetchedQemu(qemu, cache)
     return fetched
