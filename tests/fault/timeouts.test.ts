@@ -1,4 +1,5 @@
 // Requests whose completion is lost (fail_io_timeout), of copies and of the reads and writes in their place.
+import { expect } from 'vitest'
 import type { CaseTools } from '../fixtures/case.ts'
 import { kernelCase } from '../fixtures/case.ts'
 import { KiB, MiB } from '../fixtures/units.ts'
@@ -62,8 +63,11 @@ kernelCase(
       places.map((to) => ({ path: 'null-blk' as const, from: nb.at(0), to: nb.at(to), bytes: KiB(256) })),
     )
     await session.restore()
+    // Two CPUs at once can both be given the one loss: lib/fault-inject.c tests and lowers `times` apart.
+    const lost = call.activity?.errors.length ?? 0
+    expect(lost).toBeGreaterThan(0)
     proof.guest(call).moved('traced')
-    proof.device(call).moved('traced', { failed: 1 })
+    proof.device(call).moved('traced', { failed: lost })
     await proof.host(nb).changedOnlyIn(places.map((to) => [to, data]))
   },
 )
