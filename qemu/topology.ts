@@ -97,7 +97,7 @@ export const defaultTopology: Topology = {
       namespaces: [
         {
           ...{ name: 'shared', nsid: 7, bytes: 16 * MiB, blockSize: 512, copy: roomy },
-          bytesPerSecond: 8 * MiB,
+          bytesPerSecond: 4 * MiB,
         },
         { name: 'left', nsid: 12, bytes: 4 * MiB, blockSize: 512, copy: roomy, onlyOn: 0 },
         { name: 'right', nsid: 13, bytes: 4 * MiB, blockSize: 512, copy: roomy, onlyOn: 1 },

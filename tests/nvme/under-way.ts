@@ -6,7 +6,7 @@ import type { Disk } from '../fixtures/disk.ts'
 import { KiB, MiB } from '../fixtures/units.ts'
 
 /**
- * Eight copies of 256 KiB inside of a namespace, 4 KiB in a command, and `meanwhile` something happens to its controllers. The
+ * Eight copies of 512 KiB inside of a namespace, 4 KiB in a command, and `meanwhile` something happens to its controllers. The
  * namespace is one that takes its time, see qemu/topology.ts.
  */
 export async function whileCopying(
@@ -14,7 +14,7 @@ export async function whileCopying(
   ns: Disk,
   meanwhile: (controllers: string[]) => Promise<void>,
 ): Promise<{ call: CopyCall; changes: [number, Pattern][]; bytes: number }> {
-  const data = pattern(KiB(256))
+  const data = pattern(KiB(512))
   await ns.write(0, data)
   const places = Array.from({ length: 8 }, (_, index) => MiB(2 + index))
   const controllers = await controllersOf(session, ns)
