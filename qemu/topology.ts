@@ -88,7 +88,7 @@ export const defaultTopology: Topology = {
           ...{ name: 'bad', nsid: 10, bytes: 16 * MiB, blockSize: 512, copy: roomy },
           bad: { read: 4 * MiB, write: 12 * MiB },
         },
-        { name: 'slow', nsid: 11, bytes: 16 * MiB, blockSize: 512, copy: roomy, bytesPerSecond: 4 * MiB },
+        { name: 'slow', nsid: 11, bytes: 16 * MiB, blockSize: 512, copy: roomy, bytesPerSecond: 2 * MiB },
       ],
     },
     {
