@@ -39,8 +39,6 @@ const firstRunBytes = 3.5e9
 export async function doctor({ cwd, signal }: CommandContext): Promise<number> {
   const config = await loadConfig(cwd)
   const cache = cacheDirectory()
-  // Where a run remembers what it found.
-  const stateDir = cache
   const { trees, qemus, machine } = config
   const emulators = qemus.includes(machine.qemu) ? qemus : [machine.qemu, ...qemus]
   const findings = [
@@ -61,7 +59,7 @@ export async function doctor({ cwd, signal }: CommandContext): Promise<number> {
       const { qemu: spec, accel } = machine
       const qemu = 'program' in spec ? spec.program : (await fetchedQemu(spec, cache))?.program
       if (!qemu) return `${accel}; whether kvm works is not known before QEMU ${spec.label} is fetched`
-      const chosen = await chooseAccelerator({ wanted: accel, qemu, stateDir, signal })
+      const chosen = await chooseAccelerator({ wanted: accel, qemu, stateDir: cache, signal })
       return chosen.accel === 'kvm' ? `kvm: ${chosen.reason}` : chosen.reason
     }),
     await find('cache', () => cacheSize(cache, config)),

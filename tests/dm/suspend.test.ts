@@ -1,5 +1,6 @@
 // Volumes that are suspended while copies wait for them, or are under way.
 import { expect } from 'vitest'
+import type { CaseTools } from '../fixtures/case.ts'
 import { kernelCase } from '../fixtures/case.ts'
 import { NO_FALLBACK } from '../fixtures/copy.ts'
 import { crypt, delay, linear } from '../fixtures/rows.ts'
@@ -7,53 +8,38 @@ import { KiB, MiB } from '../fixtures/units.ts'
 import { retrace } from './retrace.ts'
 import { longBytes, manyCommands, meanwhile, slowDisk } from './slow.ts'
 
+/** A copy between two volumes of which one is suspended: what could be offloaded at first cannot wait, the fallback does. */
+async function waitsForResume({ disk, pattern, proof, dm, session }: CaseTools, suspended: 'from' | 'to') {
+  const ns = await disk('large')
+  const volumes = { from: await dm.linear(ns, MiB(1), MiB(8)), to: await dm.linear(ns, MiB(16), MiB(8)) }
+  const data = pattern(MiB(1))
+  await volumes.from.write(0, data)
+  await volumes[suspended].suspend()
+  const copying = await session.begin({
+    path: 'dm-linear',
+    from: volumes.from.at(0),
+    to: volumes.to.at(MiB(2)),
+    bytes: MiB(1),
+  })
+  await volumes[suspended].resume()
+  const call = await copying.done()
+  proof.guest(call).fellBack()
+  proof.device(call).fellBack()
+  await proof.host(volumes.to).changedOnly(MiB(2), data)
+}
+
 kernelCase(
   'dm/070',
   'a copy into a suspended volume waits for the resume, and is read and written',
   { needs: ['CONFIG_BLK_DEV_DM'] },
-  async ({ disk, pattern, proof, dm, session }) => {
-    const ns = await disk('large')
-    const [from, to] = [await dm.linear(ns, MiB(1), MiB(8)), await dm.linear(ns, MiB(16), MiB(8))]
-    const data = pattern(MiB(1))
-    await from.write(0, data)
-    await to.suspend()
-    const copying = await session.begin({
-      path: 'dm-linear',
-      from: from.at(0),
-      to: to.at(MiB(2)),
-      bytes: MiB(1),
-    })
-    await to.resume()
-    const call = await copying.done()
-    // What could be offloaded at first could not wait.
-    proof.guest(call).fellBack()
-    proof.device(call).fellBack()
-    await proof.host(to).changedOnly(MiB(2), data)
-  },
+  (tools) => waitsForResume(tools, 'to'),
 )
 
 kernelCase(
   'dm/071',
   'a copy out of a suspended volume waits for the resume, and is read and written',
   { needs: ['CONFIG_BLK_DEV_DM'] },
-  async ({ disk, pattern, proof, dm, session }) => {
-    const ns = await disk('large')
-    const [from, to] = [await dm.linear(ns, MiB(1), MiB(8)), await dm.linear(ns, MiB(16), MiB(8))]
-    const data = pattern(MiB(1))
-    await from.write(0, data)
-    await from.suspend()
-    const copying = await session.begin({
-      path: 'dm-linear',
-      from: from.at(0),
-      to: to.at(MiB(2)),
-      bytes: MiB(1),
-    })
-    await from.resume()
-    const call = await copying.done()
-    proof.guest(call).fellBack()
-    proof.device(call).fellBack()
-    await proof.host(to).changedOnly(MiB(2), data)
-  },
+  (tools) => waitsForResume(tools, 'from'),
 )
 
 kernelCase(
