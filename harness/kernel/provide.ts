@@ -70,7 +70,9 @@ export async function provideKernel(wanted: KernelOptions): Promise<Kernel> {
   const options = { ...wanted, series }
   const { tree, cache } = options
   const [requests, compiler] = await Promise.all([readFragments(options.fragments), compilerVersion()])
-  const inputs = [recipe, tree.id, series?.hash ?? null, requests.map(configLine), compiler]
+  // Whether an option must be there decides whether this build fails, so it is not the same kernel.
+  const wantedLines = requests.map((request) => [configLine(request), request.optional ?? false])
+  const inputs = [recipe, tree.id, series?.hash ?? null, wantedLines, compiler]
   const key = createHash('sha256').update(JSON.stringify(inputs)).digest('hex')
   const directory = join(cache, 'kernels', key)
   const known = () => readKernel(directory, key)

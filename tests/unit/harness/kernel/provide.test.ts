@@ -104,6 +104,14 @@ test('a series that is cut off before its first patch is the tree as it is', asy
   expect(await provide()).toEqual({ ...kernel, built: false })
 })
 
+test('an option that may be missing is another kernel than one that must not be', async () => {
+  await writeFile(fragment, 'CONFIG_A=y\nCONFIG_NEVER_HERE=y # if the tree has it\n')
+  const first = await provide()
+  await writeFile(fragment, 'CONFIG_A=y\nCONFIG_NEVER_HERE=y\n')
+  await expect(provide()).rejects.toThrow('CONFIG_NEVER_HERE')
+  expect(first.built).toBe(true)
+})
+
 test('another series builds in the same directory, another configuration in its own', async () => {
   await provide()
   await provide({ series: await seriesThatRuns('true\n') })
