@@ -13,6 +13,7 @@ import { summaryReporter } from '../report/summary.ts'
 import { findCases } from '../run/cases.ts'
 import { bootCell, type ProvidedCell, provideCell } from '../run/cell.ts'
 import { hostGuests } from '../run/guest-host.ts'
+import { type KnownFailure, readKnownFailures, withKnown } from '../run/known-failures.ts'
 import { lastOutcome } from '../run/last-look.ts'
 import {
   type CaseOutcome,
@@ -73,9 +74,11 @@ export async function runPlan(plan: Plan, options: RunOptions, { signal }: Comma
     resultsDirectory(plan.results),
     summaryReporter(plan.results, version),
   ])
+  const known = await readKnownFailures(join(projectRoot, 'tests/known-failures.yaml'))
   const outcomes: CaseOutcome[] = []
   try {
-    for (const cell of plan.cells) outcomes.push(...(await runCell(cell, plan, options, reporters, signal)))
+    for (const cell of plan.cells)
+      outcomes.push(...(await runCell(cell, { ...plan, known }, options, reporters, signal)))
   } finally {
     reporters.onRunEnd({ interrupted: signal.aborted })
   }
@@ -85,7 +88,7 @@ export async function runPlan(plan: Plan, options: RunOptions, { signal }: Comma
 
 async function runCell(
   cell: Cell,
-  { cases, results }: Plan,
+  { cases, results, known }: Plan & { known: readonly KnownFailure[] },
   options: RunOptions,
   reporters: Reporters,
   signal: AbortSignal,
@@ -113,6 +116,7 @@ async function runCell(
           root: projectRoot,
           facts: provided.facts,
           cases,
+          known,
           context: {
             socket: guests.socket,
             ...contextOf(provided),
@@ -124,7 +128,8 @@ async function runCell(
         })
         const complaint = signal.aborted ? undefined : await guests.lastLook()
         if (!complaint || signal.aborted) return outcomes
-        const last = lastOutcome(complaint, command(...new Set(cases.map(({ group }) => group))))
+        const again = command(...new Set(cases.map(({ group }) => group)))
+        const last = withKnown(known, provided.facts, lastOutcome(complaint, again))
         reporters.onCaseEnd(provided.facts, last)
         return [...outcomes, last]
       } finally {

@@ -11,10 +11,10 @@ export async function test(options: RunOptions, context: CommandContext): Promis
   if (context.signal.aborted) return 130
   const cases = await runPlan(plan, options, context)
   const sum = {
+    ...cases,
     passed: units.passed + cases.passed,
     failed: units.failed + cases.failed,
     skipped: units.skipped + cases.skipped,
-    infra: cases.infra,
   }
   process.stdout.write(`${closingLine(sum)}\n`)
   if (context.signal.aborted) return 130

@@ -1,5 +1,5 @@
 /** What blktests' ./check prints: a line a case, then its metrics beside those of the last run. */
-import type { CaseOutcome, RunReporter } from '../run/outcome.ts'
+import type { CaseOutcome, RunReporter, Verdict } from '../run/outcome.ts'
 import { metricsOf } from './metrics.ts'
 import { readResult, resultPath } from './results-directory.ts'
 
@@ -14,15 +14,22 @@ export interface ConsoleOptions {
 /** Lines of a failure that are shown; all of it is in .out.bad. */
 const shownLines = 12
 
-const words = { pass: 'passed', fail: 'failed', 'not run': 'not run', infra: 'infra' } as const
-/** ANSI colours, those of blktests: green, red, yellow; infra is magenta. */
-const colours = { pass: 32, fail: 31, 'not run': 33, infra: 35 } as const
+const words = {
+  pass: 'passed',
+  fail: 'failed',
+  'not run': 'not run',
+  infra: 'infra',
+  'known failure': 'known failure',
+} as const
+/** ANSI colours, those of blktests: green, red, yellow; infra is magenta, a known failure cyan. */
+const colours = { pass: 32, fail: 31, 'not run': 33, infra: 35, 'known failure': 36 } as const
 
 export function consoleReporter({ results, stream, colour }: ConsoleOptions): RunReporter {
   const terminal = stream.isTTY === true
   const coloured = colour ?? (terminal && !process.env.NO_COLOR)
   const paint = (code: number, text: string) => (coloured ? `\u001b[${code}m${text}\u001b[0m` : text)
   let open = false
+  const unwell = new Map<Verdict, string[]>()
 
   const title = ({ id, description }: { id: string; description: string }) =>
     `${id} (${description})`.padEnd(60)
@@ -37,6 +44,8 @@ export function consoleReporter({ results, stream, colour }: ConsoleOptions): Ru
       const { verdict } = outcome
       if (open) stream.write('\r\u001b[K')
       open = false
+      if (verdict !== 'pass' && verdict !== 'not run')
+        unwell.set(verdict, [...(unwell.get(verdict) ?? []), outcome.id])
       stream.write(`${title(outcome)} [${paint(colours[verdict], words[verdict])}]\n`)
       for (const line of below(outcome, readResult(resultPath(results, cell.name, outcome.id)))) {
         stream.write(`    ${line}\n`)
@@ -45,16 +54,20 @@ export function consoleReporter({ results, stream, colour }: ConsoleOptions): Ru
     onRunEnd() {
       if (open) stream.write('\r\u001b[K')
       open = false
+      // Among hundreds of lines a failure is not to be searched for.
+      for (const [verdict, ids] of unwell)
+        stream.write(`${paint(colours[verdict], words[verdict])}: ${ids.join(' ')}\n`)
     },
   }
 }
 
 function below(outcome: CaseOutcome, last: Map<string, string>): string[] {
-  const { verdict, reason = '', details = '', record, command } = outcome
+  const { verdict, reason = '', details = '', known, record, command } = outcome
   if (verdict === 'not run') return [reason]
   // A case that never began has nothing to compare.
   const metrics = record.runtimeMs ? metricTable(metricsOf(outcome), last) : []
   if (verdict === 'pass') return metrics
+  if (known) return [...metrics, reason, known.reason, known.link]
   const kernel =
     record.splat === undefined ? [] : ['kernel messages:', ...record.dmesg.trimEnd().split('\n').slice(-5)]
   const lines = [...details.split('\n'), ...kernel]

@@ -82,23 +82,31 @@ export function resultsDirectory(results: string): RunReporter {
   }
 }
 
+const statuses = {
+  pass: 'pass',
+  fail: 'fail',
+  'not run': 'not run',
+  infra: 'not run',
+  'known failure': 'fail',
+} as const
+
 /**
  * blktests knows no verdict for failures of the harness: its readers see `not run` with a reason that begins with
- * `infra: `; summary.json has the verdict by name.
+ * `infra: `. A known failure is `fail` with one more line that says why it is one. summary.json has the verdicts by name.
  */
 function resultText(outcome: CaseOutcome): string {
-  const { verdict, startedAt, description, reason = '', record } = outcome
+  const { verdict, startedAt, description, reason = '', known, record } = outcome
+  const status = statuses[verdict]
   const lines: [string, string][] = [
     ['date', localDate(startedAt)],
     ['description', description],
-    ['status', verdict === 'infra' ? 'not run' : verdict],
+    ['status', status],
   ]
   if (verdict === 'not run') lines.push(['reason', reason])
   if (verdict === 'infra') lines.push(['reason', `infra: ${reason}`])
-  if (verdict === 'fail') lines.push(['reason', record.splat === undefined ? 'output' : 'dmesg'])
-  if (verdict === 'pass' || verdict === 'fail') {
-    lines.push(['exit_status', verdict === 'pass' ? '0' : '1'], ...metricsOf(outcome))
-  }
+  if (status === 'fail') lines.push(['reason', record.splat === undefined ? 'output' : 'dmesg'])
+  if (known) lines.push(['known_failure', `${known.reason} ${known.link}`])
+  if (status !== 'not run') lines.push(['exit_status', status === 'pass' ? '0' : '1'], ...metricsOf(outcome))
   return lines.map(([key, value]) => `${key}\t${value.replace(/\s+/g, ' ')}\n`).join('')
 }
 

@@ -6,17 +6,25 @@ import { type CaseOutcome, type CellFacts, count, exitStatus, type RunReporter }
 import { copyEvidenceSchema, hostEvidenceSchema } from '../run/record.ts'
 
 /** Grows when a reader of the last version could misread a file; new keys alone do not count. */
-export const summaryVersion = 2
+export const summaryVersion = 3
 
-const totals = z.object({ passed: z.int(), failed: z.int(), skipped: z.int(), infra: z.int() })
+const totals = z.object({
+  passed: z.int(),
+  failed: z.int(),
+  skipped: z.int(),
+  infra: z.int(),
+  known: z.int(),
+})
 
 const caseSummary = z.object({
   id: z.string(),
   description: z.string(),
   /** `infra`: the harness or the host failed, and nothing is known about the kernel. */
-  verdict: z.enum(['pass', 'fail', 'not run', 'infra']),
+  verdict: z.enum(['pass', 'fail', 'not run', 'infra', 'known failure']),
   /** One line why; absent for `pass`. */
   reason: z.string().optional(),
+  /** Of a known failure: a bug of the tree or of QEMU. */
+  known: z.object({ reason: z.string(), link: z.string() }).optional(),
   /** The first kernel message that fails the case whatever it asserted. */
   splat: z.string().optional(),
   startedAt: z.iso.datetime(),
@@ -126,11 +134,12 @@ export function summarize(
   }
 }
 
-function summarizeCase({ id, description, verdict, reason, startedAt, record, command }: CaseOutcome) {
+function summarizeCase({ id, description, verdict, reason, known, startedAt, record, command }: CaseOutcome) {
   const { splat, runtimeMs, guestMs, boot, copies, host } = record
   return {
     ...{ id, description, verdict },
     ...(reason === undefined ? {} : { reason }),
+    ...(known === undefined ? {} : { known }),
     ...(splat === undefined ? {} : { splat }),
     startedAt: startedAt.toISOString(),
     ...{ runtimeMs, guestMs, boot, copies, host, command },

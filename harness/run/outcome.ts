@@ -2,8 +2,11 @@ import type { SeriesFacts } from '../series/load.ts'
 import type { Cell } from './plan.ts'
 import type { CaseRecord } from './record.ts'
 
-/** `infra`: the harness or the host failed, and nothing is known about the kernel. */
-export type Verdict = 'pass' | 'fail' | 'not run' | 'infra'
+/**
+ * `infra`: the harness or the host failed, and nothing is known about the kernel. `known failure`: a bug of the tree or of
+ * QEMU that tests/known-failures.yaml has.
+ */
+export type Verdict = 'pass' | 'fail' | 'not run' | 'infra' | 'known failure'
 
 /** What came of a case. */
 export interface CaseOutcome {
@@ -15,6 +18,8 @@ export interface CaseOutcome {
   reason?: string
   /** All that is known of a failure. */
   details?: string
+  /** Of a known failure: whose fault it is, and where one can read about it. */
+  known?: { reason: string; link: string }
   startedAt: Date
   record: CaseRecord
   /** Runs this case again. */
@@ -46,11 +51,18 @@ export interface Totals {
   failed: number
   skipped: number
   infra: number
+  known: number
 }
 
-export const noTotals: Totals = { passed: 0, failed: 0, skipped: 0, infra: 0 }
+export const noTotals: Totals = { passed: 0, failed: 0, skipped: 0, infra: 0, known: 0 }
 
-const totalOf = { pass: 'passed', fail: 'failed', 'not run': 'skipped', infra: 'infra' } as const
+const totalOf = {
+  pass: 'passed',
+  fail: 'failed',
+  'not run': 'skipped',
+  infra: 'infra',
+  'known failure': 'known',
+} as const
 
 export function count(outcomes: readonly { verdict: Verdict }[]): Totals {
   const totals = { ...noTotals }
@@ -58,14 +70,16 @@ export function count(outcomes: readonly { verdict: Verdict }[]): Totals {
   return totals
 }
 
-/** The last line of a run: `N passed, N failed, N skipped`, and the number of infra verdicts if there are any. */
-export function closingLine({ passed, failed, skipped, infra }: Totals): string {
-  const line = `${passed} passed, ${failed} failed, ${skipped} skipped`
-  return infra ? `${line}, ${infra} without a verdict (infra)` : line
+/** The last line of a run: `N passed, N failed, N skipped`, and the numbers of other verdicts if there are any. */
+export function closingLine({ passed, failed, skipped, infra, known }: Totals): string {
+  const parts = [`${passed} passed, ${failed} failed, ${skipped} skipped`]
+  if (known) parts.push(`${known} known failure${known === 1 ? '' : 's'}`)
+  if (infra) parts.push(`${infra} without a verdict (infra)`)
+  return parts.join(', ')
 }
 
 /**
- * 0: all passed or were not run, and at least one passed. 1: a case failed; that outweighs infra, since a failure is
+ * 0: all passed, were not run or failed as is known, and at least one passed. 1: a case failed; that outweighs infra, since a failure is
  * known and infra is not. 3: a case has no verdict for infra's sake, or none has run at all, which must not pass
  * for success.
  */

@@ -6,7 +6,7 @@ export async function runUnitTests(
   root: string,
   directory: string,
   signal: AbortSignal,
-): Promise<Omit<Totals, 'infra'>> {
+): Promise<Pick<Totals, 'passed' | 'failed' | 'skipped'>> {
   const vitest = await createQuietVitest({
     root,
     reporters: ['dot'],

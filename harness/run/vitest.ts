@@ -4,6 +4,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import type { InlineConfig, Reporter, TestCase, TestSpecification, Vitest } from 'vitest/node'
 import { Failure } from '../failure.ts'
 import type { CaseInfo } from './cases.ts'
+import { type KnownFailure, withKnown } from './known-failures.ts'
 import type { CaseOutcome, CellFacts, RunReporter } from './outcome.ts'
 import { type CellContext, emptyRecord } from './record.ts'
 
@@ -12,6 +13,8 @@ export interface VitestRun {
   facts: CellFacts
   cases: CaseInfo[]
   context: CellContext
+  /** Failures that are no news. */
+  known: readonly KnownFailure[]
   reporter: RunReporter
   /** The command that runs one case again. */
   commandFor: (id: string) => string
@@ -153,7 +156,7 @@ function adapter(run: VitestRun, outcomes: CaseOutcome[], errors: string[]): Rep
       if (!byId.has(test.name.split(' ')[0] ?? '')) return
       // What was cancelled has no result.
       if (run.signal.aborted) return
-      const outcome = { ...described(run, infoOf(test)), ...judge(test) }
+      const outcome = withKnown(run.known, run.facts, { ...described(run, infoOf(test)), ...judge(test) })
       outcomes.push(outcome)
       run.reporter.onCaseEnd?.(run.facts, outcome)
     },

@@ -128,6 +128,34 @@ test('console: a failure shows its first lines and how to repeat it, infra and n
   expect(text()).toMatch(/ \[infra\]\n(.*\n)*.*QEMU was killed\n/)
 })
 
+const known = outcome({
+  verdict: 'known failure',
+  reason: 'BUG: x',
+  known: { reason: 'QEMU forgets it', link: 'https://example.org/1' },
+})
+
+test('console: a known failure says why it is one; what went wrong is listed again at the end', () => {
+  const { stream, text } = capture()
+  const reporter = consoleReporter({ results: directory, stream })
+  reporter.onCaseEnd?.(facts, known)
+  expect(text()).toMatch(
+    / \[known failure\]\n(.*\n)* {4}BUG: x\n {4}QEMU forgets it\n {4}https:\/\/example.org\/1\n$/,
+  )
+  for (const one of [failed, outcome(), outcome({ ...failed, id: 'dm/001' })])
+    reporter.onCaseEnd?.(facts, one)
+  reporter.onRunEnd?.({ interrupted: false })
+  expect(text()).toMatch(/\nknown failure: nvme\/003\nfailed: nvme\/003 dm\/001\n$/)
+})
+
+test('results: a known failure is a failure with the reason why it is known', () => {
+  resultsDirectory(directory).onCaseEnd?.(facts, known)
+  const result = readResult(resultPath(directory, '6.12-mine', 'nvme/003'))
+  expect(Object.fromEntries(result)).toMatchObject({
+    ...{ status: 'fail', reason: 'output', exit_status: '1' },
+    known_failure: 'QEMU forgets it https://example.org/1',
+  })
+})
+
 test('console: a terminal gets the title at once, then colour', () => {
   const { stream, text } = capture(true)
   const reporter = consoleReporter({ results: directory, stream, colour: true })

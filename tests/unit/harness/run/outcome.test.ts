@@ -8,6 +8,8 @@ test.each<[Verdict[], string, number]>([
   [['pass', 'fail'], '1 passed, 1 failed, 0 skipped', 1],
   [['pass', 'infra'], '1 passed, 0 failed, 0 skipped, 1 without a verdict (infra)', 3],
   [['fail', 'infra'], '0 passed, 1 failed, 0 skipped, 1 without a verdict (infra)', 1],
+  [['pass', 'known failure'], '1 passed, 0 failed, 0 skipped, 1 known failure', 0],
+  [['known failure'], '0 passed, 0 failed, 0 skipped, 1 known failure', 3],
   [['not run'], '0 passed, 0 failed, 1 skipped', 3],
   [[], '0 passed, 0 failed, 0 skipped', 3],
 ])('%j: %s, exit status %i', (verdicts, line, status) => {

@@ -43,6 +43,7 @@ const outcomes = await runCases({
     },
     caseTimeoutMs: 10_000,
   },
+  known: [],
   reporter: {},
   commandFor: (id) => id,
   signal: new AbortController().signal,
