@@ -43,6 +43,18 @@ export const machineSchema = z.strictObject({
   memory: z.int().min(128).max(65536).default(384),
 })
 
+/** Fragments for all that the cases need, but not for debugging. */
+export const defaultKconfig: readonly string[] = [
+  'boot',
+  'virtio',
+  'block',
+  'nvme',
+  'scsi',
+  'dm',
+  'trace',
+  'fault',
+]
+
 /** The whole of copylab.yaml. Unknown keys are refused: a misspelt key must not pass for a default. */
 export const fileSchema = z.strictObject({
   trees: z.record(name, treeSchema),
@@ -52,7 +64,10 @@ export const fileSchema = z.strictObject({
   /** Directory of the series, relative to this file; `none` builds the tree as it is. */
   series: z.string().min(1).default('none'),
   /** Names of files in kconfigs/ without `.config`, or paths of fragments. */
-  kconfig: z.array(z.string().min(1)).min(1),
+  kconfig: z
+    .array(z.string().min(1))
+    .min(1)
+    .default([...defaultKconfig]),
   machine: machineSchema.prefault({}),
   /** Directory that runs write their results to, relative to this file. */
   results: z.string().min(1).default('results'),

@@ -3,6 +3,7 @@ import type { Config } from '../config/load.ts'
 import { sourceName } from '../debian/source.ts'
 import { patchesOf, type Series, seriesFacts } from '../series/load.ts'
 import type { CaseInfo } from './cases.ts'
+import { cellName } from './cell-name.ts'
 
 /** Tree × series × kconfig × machine. */
 export interface Cell {
@@ -25,18 +26,7 @@ export interface Plan {
 /** @param series what `configuredSeries` has found for the configuration */
 export function planRun(config: Config, series: Series | null, cases: CaseInfo[]): Plan {
   const { tree, kconfig, machine, results } = config
-  const base = series ? `${tree.label}-${basename(series.directory)}${cutOf(series)}` : tree.label
-  const name = `${base}${emulatorOf(machine.qemu)}`
-  return { cells: [{ name, tree, series, kconfig, machine }], cases, results }
-}
-
-function cutOf({ patches, total }: Series): string {
-  return patches.length === total ? '' : `-${patches.length}of${total}`
-}
-
-/** So that runs on several emulators do not take each other for the last run. */
-function emulatorOf({ label }: Cell['machine']['qemu']): string {
-  return label === 'system' ? '' : `-qemu-${basename(label).replace(/[^\w.-]/g, '-')}`
+  return { cells: [{ name: cellName(config, series), tree, series, kconfig, machine }], cases, results }
 }
 
 function qemuName(qemu: Cell['machine']['qemu']): string {
