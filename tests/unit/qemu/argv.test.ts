@@ -66,7 +66,7 @@ test('a disk can have bad places, in sectors, and a speed', () => {
   const limits = values(argv, '-object').map((value) => JSON.parse(value))
   expect(limits).toContainEqual({
     ...{ 'qom-type': 'throttle-group', id: 'limit-slow' },
-    limits: { 'bps-total': 4194304 },
+    limits: { 'bps-total': 2097152 },
   })
 })
 
