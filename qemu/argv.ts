@@ -52,7 +52,22 @@ export function traceLogPath(directory: string): string {
 
 /** QEMU's arguments, without the binary. Pure: the same options give the same arguments. */
 export function qemuArgv(options: ArgvOptions): string[] {
-  const { machine, channels } = options
+  return [
+    ...bareMachineArgv(options),
+    ...['-kernel', options.kernel],
+    ...['-initrd', options.initrd],
+    ...['-append', [...kernelArguments, ...(options.append ?? [])].join(' ')],
+    ...traceArguments(options.traceEvents ?? [], options.directory),
+  ]
+}
+
+/** The machine and its devices, with nothing to run on it. */
+export function bareMachineArgv({
+  topology,
+  machine,
+  directory,
+  channels,
+}: Pick<ArgvOptions, 'topology' | 'machine' | 'directory' | 'channels'>): string[] {
   return [
     '-nodefaults',
     '-no-user-config',
@@ -66,16 +81,12 @@ export function qemuArgv(options: ArgvOptions): string[] {
     ...['-cpu', machine.accel === 'tcg' ? 'max' : 'host'],
     ...['-smp', String(machine.cpus)],
     ...['-m', `${machine.memoryMiB}M`],
-    ...['-kernel', options.kernel],
-    ...['-initrd', options.initrd],
-    ...['-append', [...kernelArguments, ...(options.append ?? [])].join(' ')],
     ...['-chardev', withId(channels.console, 'console'), '-serial', 'chardev:console'],
     ...['-chardev', withId(channels.qmp, 'qmp'), '-mon', 'chardev=qmp,mode=control'],
     ...['-chardev', withId(channels.agent, 'agent')],
     ...['-device', 'virtio-serial-pci,id=serial,max_ports=2'],
     ...['-device', 'virtserialport,bus=serial.0,chardev=agent,name=copylab.agent'],
-    ...diskArguments(options.topology, options.directory),
-    ...traceArguments(options.traceEvents ?? [], options.directory),
+    ...diskArguments(topology, directory),
   ]
 }
 

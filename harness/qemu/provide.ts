@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import { execa } from 'execa'
 import { z } from 'zod'
 import { findProgram } from '../../qemu/cc.ts'
+import { tryMachine } from '../../qemu/trial.ts'
 import { publish } from '../cache/directory.ts'
 import { withLock } from '../cache/lock.ts'
 import { checkRoom } from '../cache/room.ts'
@@ -71,7 +72,10 @@ export async function provideQemu(spec: QemuSpec, options: QemuOptions): Promise
   )
 }
 
-const readySchema = z.object({ version: z.string() })
+/** Raised when the way of opening changes what comes out of the same packages: one that lies there is made again. */
+const recipe = 1
+
+const readySchema = z.object({ recipe: z.literal(recipe), version: z.string() })
 
 /** The QEMU of a Debian package, if the cache has it. */
 export async function fetchedQemu(source: DebianSource, cache: string): Promise<FetchedQemu | undefined> {
@@ -104,7 +108,6 @@ async function fetch(
   emit?.({ type: 'step-started', step, detail: `${source.debian} of ${source.suite} and its libraries` })
   await mkdir(join(cache, 'qemu'), { recursive: true, mode: 0o700 })
   await checkRoom(cache, roomNeeded, 'a QEMU needs')
-  await rm(directory, { recursive: true, force: true })
   await publish(directory, async (temporary) => {
     const [packages, root] = [join(temporary, 'packages'), join(temporary, 'root')]
     for (const path of [temporary, packages, root]) await mkdir(path, { mode: 0o700 })
@@ -123,7 +126,10 @@ async function fetch(
     await requireRunning(join(temporary, program), source, signal)
     const archives = (await readdir(packages)).filter((name) => name.endsWith('.deb'))
     await rm(packages, { recursive: true })
-    await writeFile(join(temporary, 'ready.json'), JSON.stringify({ version, packages: archives }, null, 2))
+    const ready = { recipe, version, packages: archives }
+    await writeFile(join(temporary, 'ready.json'), JSON.stringify(ready, null, 2))
+    // One of an older recipe would keep it out; until now somebody may start it.
+    await rm(directory, { recursive: true, force: true })
   })
   emit?.({ type: 'step-finished', step, cached: false, ms: Date.now() - started })
 }
@@ -151,15 +157,11 @@ async function dropSetuid(root: string): Promise<void> {
   }
 }
 
-/** A library that is missing, or a C library that is too old, shows here and not in the middle of a run. */
+/** A library that is missing, a C library that is too old, or data that is not found shows here and not in the middle of a run. */
 async function requireRunning(path: string, source: DebianSource, signal?: AbortSignal): Promise<void> {
-  const { exitCode, stderr } = await execa(path, ['--version'], {
-    reject: false,
-    ...(signal && { cancelSignal: signal }),
-  })
-  signal?.throwIfAborted()
-  if (exitCode === 0) return
-  throw new Failure('infra', `${sourceName(source)} does not run here: ${stderr.trim().split('\n')[0]}`, {
+  const trouble = await tryMachine(path, signal)
+  if (trouble === undefined) return
+  throw new Failure('infra', `${sourceName(source)} does not run here: ${trouble}`, {
     remedy:
       "name a suite in copylab.yaml that is no newer than this machine's Debian: its QEMU runs on this machine's C library",
   })

@@ -52,10 +52,7 @@ async function archive(install = `cp ${join(directory, 'archive')}/*.deb "$to"`)
 }
 
 /** What the toy QEMU says of how it was started. */
-const emulator = `case "$*" in
-    *--version*) echo "QEMU emulator version 10.0.2";;
-    *) printf '%s\\n' "$LD_LIBRARY_PATH" "$QEMU_MODULE_DIR" "$@";;
-  esac`
+const emulator = `printf '%s\\n' "$LD_LIBRARY_PATH" "$QEMU_MODULE_DIR" "$@"`
 
 beforeEach(async () => {
   directory = await mkdtemp(join(tmpdir(), 'copylab-qemu-'))
@@ -144,6 +141,36 @@ test('one that does not run is a Failure with its words, and nothing is left', a
   expect(error).toMatchObject({ kind: 'infra', remedy: expect.stringContaining('suite') })
   expect(error.message).toBe('qemu-system-x86@bookworm-backports does not run here: libx.so: no such file')
   expect(await readdir(place())).toEqual([])
+})
+
+test('one that tells its version and finds no firmware does not run', async () => {
+  await packageOf(
+    'qemu-system-x86',
+    '1:10.0.2-1',
+    'usr/bin/qemu-system-x86_64',
+    `case "$*" in
+      *--version*) echo "QEMU emulator version 10.0.2";;
+      *-bios*) echo "qemu: could not load PC BIOS" >&2; exit 1;;
+    esac`,
+  )
+  await archive()
+  await expect(provideQemu(spec, { cache })).rejects.toThrow(': qemu: could not load PC BIOS')
+  expect(await readdir(place())).toEqual([])
+})
+
+test('one that was opened in another way is opened again', async () => {
+  await archive()
+  const path = await provideQemu(spec, { cache })
+  const file = join(path, '../ready.json')
+  const { recipe, ...ready } = JSON.parse(await readFile(file, 'utf8'))
+  for (const other of [ready, { recipe: recipe - 1, ...ready }]) {
+    await writeFile(file, JSON.stringify(other))
+    await writeFile(path, 'an old launcher')
+    expect(await fetchedQemu(spec, cache)).toBeUndefined()
+    expect(await provideQemu(spec, { cache })).toBe(path)
+    expect(await readFile(path, 'utf8')).toMatch(/^#!/)
+    expect(JSON.parse(await readFile(file, 'utf8'))).toEqual({ recipe, ...ready })
+  }
 })
 
 test("one that is not to be had is a Failure with apt's words", async () => {
