@@ -9,7 +9,7 @@ import { git } from '../../../../harness/tree/git.ts'
 import { provideTree } from '../../../../harness/tree/provide.ts'
 
 // It starts real programs, and the machine may be busy.
-vi.setConfig({ testTimeout: 30_000 })
+vi.setConfig({ testTimeout: 120_000 })
 
 const spec = { label: '6.12', debian: 'linux-source-6.12' }
 let directory: string
