@@ -1,3 +1,4 @@
+import { fileURLToPath } from 'node:url'
 import { execa } from 'execa'
 import { Failure } from '../failure.ts'
 
@@ -16,8 +17,11 @@ export interface AptResult {
   escapedCommand: string
 }
 
+const noHooks = fileURLToPath(new URL('no-hooks.conf', import.meta.url))
+
 /**
- * Runs apt-get as whoever copylab runs as, and returns what it said, whatever its exit status.
+ * Runs apt-get as whoever copylab runs as, with the machine's settings but without its hooks, and returns what it
+ * said, whatever its exit status.
  * @param settings `Name=value` each, as `-o` takes them
  */
 export async function aptGet(
@@ -31,7 +35,12 @@ export async function aptGet(
   signal?.throwIfAborted()
   const child = execa(
     'apt-get',
-    ['--quiet', ...[...always, ...settings].flatMap((value) => ['-o', value]), ...args],
+    [
+      `--config-file=${noHooks}`,
+      '--quiet',
+      ...[...always, ...settings].flatMap((value) => ['-o', value]),
+      ...args,
+    ],
     {
       cwd: directory,
       env: { LC_ALL: 'C', DEBIAN_FRONTEND: 'noninteractive' },

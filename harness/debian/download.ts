@@ -22,7 +22,7 @@ export interface DownloadOptions {
 export interface DebianPackage {
   /** Path of the .deb. */
   file: string
-  /** Debian version with its epoch, as in `6.12.57-1~deb12u1`. */
+  /** Debian version, with its epoch if there is one: `6.12.57-1~deb12u1`, `1:10.0.2+ds-2`. */
   version: string
 }
 
@@ -41,7 +41,7 @@ export async function downloadPackage(
   if (!name) throw nothingCame(tried)
   const file = join(directory, 'package.deb')
   await rename(join(directory, name), file)
-  return { file, version: await versionOf(file) }
+  return { file, version: await versionOf(file, options.signal) }
 }
 
 /**
@@ -90,7 +90,7 @@ export async function downloadWithDependencies(
   if (!first) throw nothingCame(tried)
   const file = join(directory, first)
   const dependencies = files.filter((other) => other !== first).map((other) => join(directory, other))
-  return { file, version: await versionOf(file), dependencies }
+  return { file, version: await versionOf(file, options.signal), dependencies }
 }
 
 /**
@@ -126,19 +126,32 @@ async function askFor(
         : await readOwnLists({ ...apt, aptState })
       const tried = await aptGet(args, [...settings, ...extra], apt)
       if (tried.exitCode === 0) return tried
-      throw new Failure(
-        'infra',
-        `cannot download the Debian package ${sourceName(source)}: ${aptErrors(tried, ...[update].flat())}`,
-        {
-          command: tried.escapedCommand,
-          remedy: `check the network and ${
-            source.suite === undefined ? '/etc/apt/sources.list' : 'the suite in copylab.yaml'
-          } (a pinned version must still be in the archive), then run it again`,
-        },
-      )
+      const words = aptErrors(tried, ...[update].flat())
+      throw new Failure('infra', `cannot download the Debian package ${sourceName(source)}: ${words}`, {
+        command: tried.escapedCommand,
+        remedy: remedyFor(source, words),
+      })
     },
     { signal, emit },
   )
+}
+
+/** @param words apt's own, which may have several reasons */
+function remedyFor({ debian, suite }: DebianSource, words: string): string {
+  const [name, version] = debian.split('=')
+  const place = suite ?? "this machine's apt sources"
+  const remedies: string[] = []
+  if (/free space|No space left/.test(words))
+    remedies.push('make room on the disk, or set XDG_CACHE_HOME to a larger one')
+  if (/Failed to fetch|resolv|connect|timed out/i.test(words))
+    remedies.push("check that apt's mirror can be reached, by its proxy if it has one")
+  // What apt says of a package, and of a version, that the lists do not have.
+  if (/Unable to locate|was not found|no installation candidate/.test(words)) {
+    const lost = `version ${version} may have left ${place}: name another in copylab.yaml, or none`
+    const never = `look whether ${name} is in ${place}; copylab.yaml can name ${suite ? 'another' : 'a'} suite for it`
+    remedies.push(version === undefined ? never : lost)
+  }
+  return remedies.join('; ') || 'the command, run by hand, shows all that apt says'
 }
 
 async function packagesIn(directory: string): Promise<string[]> {
@@ -149,7 +162,16 @@ function nothingCame({ escapedCommand }: AptResult): Failure {
   return new Failure('infra', 'apt-get ended well and gave no package', { command: escapedCommand })
 }
 
-async function versionOf(file: string): Promise<string> {
-  const { stdout } = await execa('dpkg-deb', ['--field', file, 'Version'])
-  return stdout
+/** @throws Failure('infra') when it is no package */
+async function versionOf(file: string, signal: AbortSignal | undefined): Promise<string> {
+  const { failed, stdout, stderr, escapedCommand } = await execa('dpkg-deb', ['--field', file, 'Version'], {
+    reject: false,
+    ...(signal && { cancelSignal: signal }),
+  })
+  signal?.throwIfAborted()
+  if (!failed && stdout) return stdout
+  throw new Failure('infra', `what apt-get gave as ${file} is no Debian package: ${stderr.trim()}`, {
+    command: escapedCommand,
+    remedy: 'make room on the disk if it is full, then run it again: the package is fetched anew',
+  })
 }
