@@ -5,6 +5,8 @@ import { quoted } from '../../qemu/lost.ts'
 import { type DeviceActivity, parseDeviceTrace, type TracedDisk } from '../evidence/device-trace.ts'
 import { totalBytes } from '../evidence/ranges.ts'
 import { Failure } from '../failure.ts'
+import type { Feature, Path, Profile } from '../series/profile.ts'
+import { offers } from '../series/resolve.ts'
 import { type Figure, figure, median, quotients } from './figures.ts'
 
 /** tests/guest/blkcopy.c in the guest. */
@@ -33,18 +35,36 @@ export interface CopySample {
 }
 
 /**
+ * Throws a usage Failure when a series does not offer what a copy is timed with.
+ * @param also what else it takes on this machine
+ */
+export function requireCopies(profile: Profile, also: readonly Path[] = []): void {
+  const needed: Feature[] = ['BLKCOPY', 'limits', 'nvme-same-namespace', ...also]
+  const missing = needed.find((feature) => !offers(profile, feature))
+  if (!missing) return
+  const onNodes = also.length ? '; this QEMU has every namespace behind a multipath node' : ''
+  throw new Failure('usage', `bench compares offload with fallback; ${profile.lacks[missing]}${onNodes}`, {
+    remedy,
+  })
+}
+
+/** For who has nothing to compare. */
+export const remedy = 'use a series that offloads copies inside of a namespace; --cold needs none'
+
+/**
  * Copies of every size both ways, in turn. The fallback is forced by a limit of 0.
- * @param limit name of the queue limit that turns offload off, as the profile has it
- * @throws Failure('infra') when a copy fails or does not go the way it should
+ * @throws Failure('usage') when the series does not offload on such a disk, Failure('infra') when a copy fails or does
+ * not go the way it should
  */
 export async function measureCopies(
   guest: MeasuredGuest,
-  { limit, fallbackFirst, signal }: { limit: string; fallbackFirst: boolean; signal: AbortSignal },
+  { profile, fallbackFirst, signal }: { profile: Profile; fallbackFirst: boolean; signal: AbortSignal },
 ): Promise<CopySample[]> {
   const disk = guest.disks.get(diskName)
   if (!disk) throw new Error(`the topology has no disk '${diskName}'`)
+  requireCopies(profile, disk.multipath ? ['nvme-multipath'] : [])
   const largest = Math.max(...copySizes)
-  const file = `/sys/class/block/${disk.device.slice('/dev/'.length)}/queue/${limit}`
+  const file = `/sys/class/block/${disk.device.slice('/dev/'.length)}/queue/${profile.sysfs.limit}`
   const run = async (...words: string[]) => {
     const argv = [copyTool, ...words]
     const { status, stdout, stderr } = await guest.exec(argv, { timeoutMs, signal })

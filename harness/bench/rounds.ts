@@ -6,6 +6,7 @@ import { defaultTopology } from '../../qemu/topology.ts'
 import { deviceTraceEvents } from '../evidence/device-trace.ts'
 import { summarySchema } from '../report/summary.ts'
 import { bootCell, type ProvidedCell } from '../run/cell.ts'
+import type { Profile } from '../series/profile.ts'
 import { type ChildOptions, runChild, timeToQemu } from './child.ts'
 import { type CopySample, copyFigures, measureCopies } from './copies.ts'
 import { type Figure, figure, quotients } from './figures.ts'
@@ -14,8 +15,7 @@ export interface RoundOptions {
   provided: ProvidedCell
   /** Absolute path of the emulator. */
   qemu: string
-  /** Name of the queue limit that turns offload off. */
-  limit: string
+  profile: Profile
   /** argv of `copylab run` without cases. */
   run: readonly string[]
   /** argv of the same by npm; undefined where npm would not run the same. */
@@ -81,12 +81,12 @@ async function inTurn<A, B>(
 }
 
 async function bootAndCopy(directory: string, reverse: boolean, options: RoundOptions) {
-  const { provided, limit, signal, note } = options
+  const { provided, profile, signal, note } = options
   await mkdir(directory, { mode: 0o700 })
   const guest = await bootCell(provided, directory, { signal, emit: () => {} })
   try {
     note('copies')
-    const copies = await measureCopies(guest, { limit, fallbackFirst: reverse, signal })
+    const copies = await measureCopies(guest, { profile, fallbackFirst: reverse, signal })
     return { agentMs: guest.bootMs, copies }
   } finally {
     await guest.kill()

@@ -3,6 +3,7 @@ import { cpus, loadavg, release, totalmem } from 'node:os'
 import { join } from 'node:path'
 import { withPrivateDirectory } from '../../qemu/private-directory.ts'
 import { measureCold } from '../bench/cold.ts'
+import { remedy, requireCopies } from '../bench/copies.ts'
 import { type BenchReport, benchSchema, benchVersion } from '../bench/figures.ts'
 import { measureRound, type Round, type RoundOptions, roundFigures } from '../bench/rounds.ts'
 import { showLoad, showReport } from '../bench/table.ts'
@@ -17,7 +18,7 @@ import { provideResults } from '../report/results-directory.ts'
 import { provideCell } from '../run/cell.ts'
 import { planRun } from '../run/plan.ts'
 import { configuredSeries, seriesFacts } from '../series/load.ts'
-import { offers } from '../series/resolve.ts'
+import type { Profile } from '../series/profile.ts'
 import type { CommandContext } from './run.ts'
 
 export interface BenchOptions extends Overrides {
@@ -39,7 +40,7 @@ type Measured = Pick<BenchReport, 'tree' | 'series' | 'kconfig' | 'kernel' | 'ma
 export async function bench(options: BenchOptions, { cwd, signal }: CommandContext): Promise<number> {
   const config = await loadConfig(cwd, options)
   const rounds = checkOptions(options)
-  const limit = options.cold ? undefined : await limitOf(config)
+  const profile = options.cold ? undefined : await profileOf(config)
   // Before some minutes of work, not after them.
   await provideResults(config.results)
   const started = new Date()
@@ -56,7 +57,7 @@ export async function bench(options: BenchOptions, { cwd, signal }: CommandConte
       'bench',
       (lock) => {
         const common = { config, options, cwd, rounds, lock, signal, emit }
-        return limit === undefined ? benchCold(common) : benchWarm({ ...common, limit })
+        return profile ? benchWarm({ ...common, profile }) : benchCold(common)
       },
       { signal, emit },
     )
@@ -100,8 +101,8 @@ function checkOptions({ rounds, cold, qemu, accel, memory }: BenchOptions): numb
   return Number(rounds ?? (cold ? 1 : 5))
 }
 
-async function benchWarm(o: Common & { limit: string }): Promise<Measured> {
-  const { config, options, cwd, rounds, limit, signal, emit } = o
+async function benchWarm(o: Common & { profile: Profile }): Promise<Measured> {
+  const { config, options, cwd, rounds, profile, signal, emit } = o
   const [cell] = planRun(config, await configuredSeries(config), []).cells
   if (!cell) throw new Error('a plan without a cell')
   const provided = await provideCell(cell, { tools: [], signal, emit })
@@ -109,7 +110,7 @@ async function benchWarm(o: Common & { limit: string }): Promise<Measured> {
 
   const words = configWords(options)
   const common: Omit<RoundOptions, 'directory' | 'note'> = {
-    ...{ provided, qemu, limit, cwd, signal },
+    ...{ provided, qemu, profile, cwd, signal },
     run: [process.execPath, join(projectRoot, 'harness/copylab.mjs'), 'run', ...words],
     // npm starts copylab in the project's directory, where another one's configuration and paths mean something else.
     npmRun: cwd === projectRoot ? ['npm', 'start', '--', ...words] : undefined,
@@ -147,26 +148,17 @@ async function benchWarm(o: Common & { limit: string }): Promise<Measured> {
 }
 
 /**
- * The queue limit that forces the fallback.
+ * What the series offers, as far as that can be told before a guest is there.
  * @throws Failure('usage') when there is nothing to compare
  */
-async function limitOf(config: Config): Promise<string> {
-  const remedy = 'use a series that offloads copies inside of a namespace; --cold needs none'
+async function profileOf(config: Config): Promise<Profile> {
   const series = await configuredSeries(config)
-  if (!series)
-    throw new Failure(
-      'usage',
-      'bench compares offload with fallback, which a kernel without a series lacks',
-      {
-        remedy,
-      },
-    )
+  const needs = 'bench compares offload with fallback'
+  if (!series) throw new Failure('usage', `${needs}, which a kernel without a series lacks`, { remedy })
   const { name, profile } = series
-  if (!profile || !offers(profile, 'nvme-same-namespace')) {
-    const why = profile?.lacks['nvme-same-namespace'] ?? `the series '${name}' has no profile.yaml`
-    throw new Failure('usage', `bench compares offload with fallback; ${why}`, { remedy })
-  }
-  return profile.sysfs.limit
+  if (!profile) throw new Failure('usage', `${needs}; the series '${name}' has no profile.yaml`, { remedy })
+  requireCopies(profile)
+  return profile
 }
 
 function warmNotes(rounds: readonly Round[], accel: 'kvm' | 'tcg', withNpm: boolean): string[] {

@@ -10,9 +10,11 @@ import {
   linkBytes,
   measureCopies,
   parseTimes,
+  requireCopies,
 } from '../../../../harness/bench/copies.ts'
 import type { DeviceActivity } from '../../../../harness/evidence/device-trace.ts'
 import { parseDeviceTrace } from '../../../../harness/evidence/device-trace.ts'
+import type { Profile } from '../../../../harness/series/profile.ts'
 import type { GuestDisk } from '../../../../qemu/guest.ts'
 
 let directory: string
@@ -63,6 +65,14 @@ test('entries of a format with an end-to-end tag are longer', () => {
   expect(linkBytes({ copies, reads: [], writes: [] } as never, 'large')).toBe(120)
 })
 
+const profile: Profile = {
+  name: 'mine',
+  sysfs: { limit: 'copy_max_bytes', hardwareLimit: 'copy_max_hw_bytes' },
+  tracepoints: null,
+  lacks: { 'nvme-multipath': 'not on nodes' },
+  madeFor: {},
+}
+
 /** A guest that copies as told, and a device that traces it: one command each for offload, a read and a write else. */
 function scriptedGuest() {
   const traceLog = join(directory, 'trace')
@@ -101,7 +111,7 @@ function scriptedGuest() {
 test('every size is copied both ways in turn, and traced for itself', async () => {
   const { guest, commands, traceLog } = scriptedGuest()
   await writeFile(traceLog, 'pci_nvme_read cid 1 nsid 2 nlb 1 count 512 lba 0x0\n')
-  const o = { limit: 'copy_max_bytes', fallbackFirst: true, signal: new AbortController().signal }
+  const o = { profile, fallbackFirst: true, signal: new AbortController().signal }
   const samples = await measureCopies(guest, o)
   expect(samples.map(({ bytes, way }) => [bytes, way])).toEqual(
     copySizes.flatMap((bytes) => [
@@ -116,6 +126,30 @@ test('every size is copied both ways in turn, and traced for itself', async () =
   expect(limits[1]?.[2]).toBe('4194304')
 })
 
+test('a series is asked for what the disk is in this guest', async () => {
+  const { guest, commands, traceLog } = scriptedGuest()
+  await writeFile(traceLog, '')
+  const [disk] = guest.disks.values()
+  const nodes = new Map([['large', { ...disk, multipath: true } as GuestDisk]])
+  const o = { profile, fallbackFirst: false, signal: new AbortController().signal }
+  await expect(measureCopies({ ...guest, disks: nodes }, o)).rejects.toMatchObject({
+    kind: 'usage',
+    message: expect.stringMatching(/not on nodes; .* multipath node$/),
+  })
+  expect(commands).toEqual([])
+  const offered = { ...o, profile: { ...profile, lacks: {} } }
+  expect(await measureCopies({ ...guest, disks: nodes }, offered)).toHaveLength(2 * copySizes.length)
+})
+
+test.each([
+  'BLKCOPY',
+  'limits',
+  'nvme-same-namespace',
+] as const)('copies cannot be timed without %s', (one) => {
+  expect(() => requireCopies(profile)).not.toThrow()
+  expect(() => requireCopies({ ...profile, lacks: { [one]: 'not I' } })).toThrow('with fallback; not I')
+})
+
 test('what fails in the guest is told', async () => {
   const { guest } = scriptedGuest()
   const exec = async () => ({
@@ -123,7 +157,7 @@ test('what fails in the guest is told', async () => {
     stdout: Buffer.alloc(0),
     stderr: Buffer.from('blkcopy: cannot open /dev/nvme1n2'),
   })
-  const o = { limit: 'copy_max_bytes', fallbackFirst: false, signal: new AbortController().signal }
+  const o = { profile, fallbackFirst: false, signal: new AbortController().signal }
   await expect(measureCopies({ ...guest, exec }, o)).rejects.toThrow('cannot open /dev/nvme1n2')
 })
 
