@@ -11,15 +11,8 @@ type Start = (run: (context: CommandContext) => Promise<number>) => Promise<void
 const statuses =
   '\nExit status: 0 all passed, 1 a case failed, 2 usage or configuration, 3 infrastructure, 130 or 143 interrupted, 141 nobody reads the output.\n'
 
-const machineOptions: (keyof Overrides)[] = [
-  'tree',
-  'series',
-  'patches',
-  'kconfig',
-  'qemu',
-  'accel',
-  'memory',
-]
+const seriesOptions: (keyof Overrides)[] = ['series', 'seriesVersion', 'patches', 'profile']
+const machineOptions: (keyof Overrides)[] = ['tree', ...seriesOptions, 'kconfig', 'qemu', 'accel', 'memory']
 const overrides: (keyof Overrides)[] = [...machineOptions, 'results']
 
 /** The command line. Commands are imported when they are asked for, so that each starts with what it needs only. */
@@ -58,7 +51,7 @@ function commandLine(start: Start): Command {
       }),
     )
 
-  addConfigOptions(program.command('build'), ['tree', 'series', 'patches', 'kconfig'])
+  addConfigOptions(program.command('build'), ['tree', ...seriesOptions, 'kconfig'])
     .description("build the kernel alone; prints the image's path")
     .addHelpText(
       'after',

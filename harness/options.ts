@@ -4,7 +4,17 @@ import type { Overrides } from './config/load.ts'
 /** The options that override copylab.yaml. */
 const options: Record<keyof Overrides, () => Option> = {
   tree: () => new Option('--tree <name>', 'a tree of copylab.yaml'),
-  series: () => new Option('--series <directory>', 'the patch series, or none'),
+  series: () =>
+    new Option(
+      '--series <what>',
+      'the patch series: a directory, a mailbox, REPOSITORY:A..B, or none; repeated, one upon the other',
+    ).argParser((value, before: string[] | undefined) => [...(before ?? []), value]),
+  seriesVersion: () =>
+    new Option(
+      '--series-version <number>',
+      'of a mailbox with several versions (default: the newest whole one)',
+    ),
+  profile: () => new Option('--profile <file>', 'what the series offers, instead of the profile beside it'),
   patches: () => new Option('--patches <number>', 'apply only the first so many patches of the series'),
   kconfig: () =>
     new Option(
@@ -26,7 +36,11 @@ export function addConfigOptions(command: Command, names: (keyof Overrides)[]): 
 }
 
 /** The options that say what is run, as words of a command line: for another copylab in the same directory. */
-export function configWords({ tree, series, patches, kconfig, qemu, accel, memory }: Overrides): string[] {
-  const given = Object.entries({ tree, series, patches, kconfig: kconfig?.join(','), qemu, accel, memory })
-  return given.flatMap(([name, value]) => (value === undefined ? [] : [`--${name}`, value]))
+export function configWords(options: Overrides): string[] {
+  const { tree, series, seriesVersion, patches, profile, kconfig, qemu, accel, memory } = options
+  const given = Object.entries({
+    ...{ tree, series, 'series-version': seriesVersion, patches, profile, kconfig: kconfig?.join(',') },
+    ...{ qemu, accel, memory },
+  })
+  return given.flatMap(([name, value = []]) => [value].flat().flatMap((one) => [`--${name}`, one]))
 }

@@ -2,15 +2,19 @@ import { readFile } from 'node:fs/promises'
 import { dirname, isAbsolute, join, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { Failure } from '../failure.ts'
+import { absoluteSeries } from '../series/source.ts'
 import { type ConfigFile, fileSchema, machineSchema, type QemuSpec, type TreeSpec } from './schema.ts'
 import { parseYaml } from './yaml.ts'
 
 /** What the command line may replace. Paths are relative to the working directory. */
 export interface Overrides {
   tree?: string | undefined
-  series?: string | undefined
+  series?: string[] | undefined
+  /** Which version of a mailbox that has several, as typed. */
+  seriesVersion?: string | undefined
   /** How many patches of the series, as typed. */
   patches?: string | undefined
+  profile?: string | undefined
   kconfig?: string[] | undefined
   qemu?: string | undefined
   accel?: string | undefined
@@ -24,10 +28,14 @@ export interface Config {
   /** The copylab.yaml that was read. */
   file: string
   tree: TreeSpec
-  /** Directory of the series; null: none. */
-  series: string | null
+  /** The series that are applied, one upon the other, as absoluteSeries() writes them; empty: none. */
+  series: string[]
+  /** Of a mailbox with several versions; undefined: the newest whole one. */
+  seriesVersion: number | undefined
   /** Only so many patches of the series, the first ones; undefined: all. */
   patches: number | undefined
+  /** Path of the series' profile; undefined: the one beside the series. */
+  profile: string | undefined
   /** Fragments, in order. */
   kconfig: string[]
   /** `memory` is in MiB. */
@@ -79,9 +87,8 @@ export async function loadConfig(cwd: string, overrides: Overrides = {}): Promis
   return {
     file,
     tree,
-    series:
-      overrides.series === undefined ? seriesPath(value.series, base) : seriesPath(overrides.series, cwd),
-    patches: overrides.patches === undefined ? undefined : patchCount(overrides.patches),
+    ...seriesChoice(value, base, overrides, cwd),
+    patches: overrides.patches === undefined ? undefined : wholeNumber('--patches', overrides.patches, 0),
     kconfig: overrides.kconfig
       ? overrides.kconfig.map((name) => fragmentPath(name, base, cwd))
       : value.kconfig.map((name) => fragmentPath(name, base, base)),
@@ -114,8 +121,29 @@ async function findFile(cwd: string): Promise<{ file: string; text: string }> {
   throw new Failure('usage', `there is no ${fileName} in ${cwd} or above it, nor in ${projectRoot}`)
 }
 
-function seriesPath(series: string, base: string): string | null {
-  return series === 'none' ? null : resolve(base, series)
+/** A profile belongs to a series: another series on the command line leaves the file's profile behind. */
+function seriesChoice(
+  { series, profile }: ConfigFile,
+  base: string,
+  overrides: Overrides,
+  cwd: string,
+): Pick<Config, 'series' | 'seriesVersion' | 'profile'> {
+  const given = overrides.series
+  const own = profile === undefined || given ? undefined : resolve(base, profile)
+  const { seriesVersion: version } = overrides
+  return {
+    series: given ? seriesPaths(given, cwd, '--series') : seriesPaths([series].flat(), base, 'series'),
+    seriesVersion: version === undefined ? undefined : wholeNumber('--series-version', version, 1),
+    profile: overrides.profile === undefined ? own : resolve(cwd, overrides.profile),
+  }
+}
+
+function seriesPaths(series: string[], base: string, where: string): string[] {
+  const named = series.filter((one) => one !== 'none')
+  if (named.length && named.length < series.length) {
+    throw new Failure('usage', `${where}: none and ${named.join(', ')} cannot both be the series`)
+  }
+  return named.map((one) => absoluteSeries(one, base))
 }
 
 /** A name is looked up on the PATH when it is needed. */
@@ -123,9 +151,9 @@ function programPath(program: string, base: string): string {
   return program.includes('/') ? resolve(base, program) : program
 }
 
-function patchCount(value: string): number {
-  if (/^\d{1,5}$/.test(value)) return Number(value)
-  throw new Failure('usage', `--patches: expected a number from 0 on, not ${JSON.stringify(value)}`)
+function wholeNumber(option: string, value: string, least: number): number {
+  if (/^\d{1,5}$/.test(value) && Number(value) >= least) return Number(value)
+  throw new Failure('usage', `${option}: expected a number from ${least} on, not ${JSON.stringify(value)}`)
 }
 
 function fragmentPath(name: string, configBase: string, pathBase: string): string {

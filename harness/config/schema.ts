@@ -61,8 +61,17 @@ export const fileSchema = z.strictObject({
   qemus: z.record(name, qemuSchema).default({}),
   /** The name under `trees:` that is built. */
   tree: z.string(),
-  /** Directory of the series, relative to this file; `none` builds the tree as it is. */
-  series: z.string().min(1).default('none'),
+  /**
+   * The series: a directory or a mailbox, relative to this file, or a range of commits as REPOSITORY:A..B; a list of them
+   * is applied one upon the other; `none` builds the tree as it is.
+   */
+  series: z
+    .union([z.string().min(1), z.array(z.string().min(1)).min(1)], {
+      error: 'expected a directory, a mailbox, REPOSITORY:A..B, a list of these, or none',
+    })
+    .default('none'),
+  /** What the series offers, relative to this file. Left out: the profile that lies beside it, if there is one. */
+  profile: z.string().min(1).optional(),
   /** Names of files in kconfigs/ without `.config`, or paths of fragments. */
   kconfig: z
     .array(z.string().min(1))

@@ -11,16 +11,17 @@ import type { Series } from '../series/load.ts'
  * copylab.yaml. What has none goes by the end of its path, and a hash of the path.
  */
 export function cellName(
-  config: Pick<Config, 'file' | 'tree' | 'kconfig' | 'machine' | 'qemus'>,
+  config: Pick<Config, 'file' | 'tree' | 'profile' | 'kconfig' | 'machine' | 'qemus'>,
   series: Series | null,
 ): string {
-  const { tree, machine } = config
+  const { tree, profile, machine } = config
   const base = dirname(config.file)
   // The dash also parts a tree from its series.
   const parts = [distinct(tree.label, tree.label, /^[\w.]+$/)]
   if (series) {
     const cut = series.patches.length === series.total ? '' : `-${series.patches.length}of${series.total}`
-    parts.push('-', nameIn(join(base, 'patches'), series.directory, '', base), cut)
+    parts.push('-', seriesName(series, base), cut)
+    if (profile !== undefined) parts.push(`+profile=${nameIn(base, profile, '.yaml', base)}`)
   }
   parts.push(emulatorOf(config), kconfigOf(config.kconfig, base))
   for (const [key, usual] of Object.entries(machineSchema.omit({ qemu: true }).parse({}))) {
@@ -28,6 +29,13 @@ export function cellName(
     if (value !== usual) parts.push(`+${key}=${value}`)
   }
   return parts.join('')
+}
+
+function seriesName({ label, specs }: Series, base: string): string {
+  const [only = '', ...more] = specs
+  if (more.length === 0 && label === basename(only)) return nameIn(join(base, 'patches'), only, '', base)
+  // The label says which version of a mailbox it is.
+  return distinct(label, [label, ...specs.map((spec) => placeBelow(base, spec))].join('\n'), never)
 }
 
 function emulatorOf({ machine, qemus }: Pick<Config, 'machine' | 'qemus'>): string {
@@ -51,9 +59,13 @@ const never = /^(?!)/
 /** Of a file that has its usual place the name alone. Below `base` it may be checked out anywhere. */
 function nameIn(home: string, path: string, suffix: string, base: string): string {
   const name = basename(path, suffix)
-  const below = relative(base, path)
   const usual = join(home, name + suffix) === path ? /^(?!.*-(qemu-|\d+of\d+))[\w.-]+$/ : never
-  return distinct(name, below.startsWith('..') ? path : below, usual)
+  return distinct(name, placeBelow(base, path), usual)
+}
+
+function placeBelow(base: string, path: string): string {
+  const below = relative(base, path)
+  return below.startsWith('..') ? path : below
 }
 
 /** The name itself where it matches `plain` and cannot be taken for another; else one that tells what it is short for. */

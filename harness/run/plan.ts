@@ -39,7 +39,7 @@ export function showPlan({ cells, cases, results }: Plan): string {
   const lines = cells.flatMap(({ name, tree, series, kconfig, machine }) => [
     `cell ${name}`,
     `  tree     ${tree.label}: ${sourceName(tree)}`,
-    `  series   ${series ? `${series.directory}, ${patchesOf(seriesFacts(series))}` : 'none'}`,
+    `  series   ${series ? `${series.specs.join(', ')}, ${patchesOf(seriesFacts(series))}` : 'none'}`,
     `  kconfig  ${kconfig.map((path) => basename(path, '.config')).join(' ')}`,
     `  machine  QEMU ${qemuName(machine.qemu)}, ${machine.accel}, ${machine.cpus} CPUs, ${machine.memory} MiB`,
   ])

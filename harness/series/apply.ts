@@ -1,11 +1,11 @@
-import { access, readFile, rm } from 'node:fs/promises'
-import { join, resolve } from 'node:path'
-import { quoted } from '../../qemu/lost.ts'
+import { access, rm } from 'node:fs/promises'
+import { join } from 'node:path'
+import { execa } from 'execa'
 import type { Emit } from '../events.ts'
-import { Failure } from '../failure.ts'
-import { git, tryGit } from '../tree/git.ts'
+import { git, gitCommand, gitEnvironment, tryGit } from '../tree/git.ts'
 import type { Tree } from '../tree/provide.ts'
 import type { Series } from './load.ts'
+import { refusal } from './refusal.ts'
 
 export interface ApplyOptions {
   signal?: AbortSignal | undefined
@@ -20,7 +20,8 @@ export interface ApplyOptions {
  * refs/copylab/series/, so coming back to a series is a checkout that touches only the files that differ: make then
  * rebuilds only those.
  * @returns the commit that is checked out.
- * @throws Failure('usage') when a patch does not apply, with git's own words; the tree is then left at its base.
+ * @throws Failure('usage') when a patch does not apply: which hunks, git's own words, and where it does apply; the tree is
+ * then left at its base.
  */
 export async function applySeries(
   tree: Tree,
@@ -34,19 +35,35 @@ export async function applySeries(
   if (known.status === 0) return checkout(tree, known.stdout, options)
 
   await checkout(tree, tree.base, options)
+  for (const message of series.notes) options.emit?.({ type: 'note', message })
+  await unpack(tree, series, options)
   const paths = series.patches.map((patch) => patch.path)
   // -3: a base that has drifted is merged, never guessed at by fuzz.
-  const am = ['am', '--3way', '--keep-non-patch', '--committer-date-is-author-date', '--no-gpg-sign']
+  // CRs that are still there belong to the files: loading the series has taken off those that mailers put in.
+  const am = ['am', '--3way', '--patch-format=mbox', '--keep-cr', '--quoted-cr=nowarn', '--keep-non-patch']
+  am.push('--committer-date-is-author-date', '--no-gpg-sign')
   const applied = await tryGit(tree.git, [...am, ...paths], options)
   if (applied.status !== 0) {
-    const failure = await describe(tree, series, `${applied.stderr}\n${applied.stdout}`)
-    await recover(tree, options)
+    const failure = await refusal(tree, series, `${applied.stderr}\n${applied.stdout}`, options)
+    // What was tried for it has left files.
+    await clean(tree, options)
+    await rm(join(tree.git, '.git', 'rebase-apply'), { recursive: true, force: true })
     await checkout(tree, tree.base, options)
     throw failure
   }
   const commit = await git(tree.git, ['rev-parse', 'HEAD'], options)
   await git(tree.git, ['update-ref', ref, commit], options)
   return commit
+}
+
+/** Adds the files that the patches were made for to the tree's objects: git merges by them where the tree differs. */
+async function unpack(tree: Tree, { packs }: Series, { signal }: ApplyOptions): Promise<void> {
+  for (const inputFile of packs) {
+    await execa(...gitCommand(tree.git, ['unpack-objects', '-q']), {
+      ...{ inputFile, env: gitEnvironment(), extendEnv: false },
+      ...(signal && { cancelSignal: signal }),
+    })
+  }
 }
 
 /** Checks out a commit; files that are the same on both sides keep their times. */
@@ -67,36 +84,13 @@ async function recover(tree: Tree, options: ApplyOptions): Promise<void> {
       rm(inside(name), { recursive: true, force: true }),
     ),
   )
+  await clean(tree, options)
+}
+
+async function clean(tree: Tree, options: ApplyOptions): Promise<void> {
   await git(tree.git, ['reset', '--quiet', '--hard'], options)
   // -x: the kernel's .gitignore hides what a patch adds; nothing is built in the work tree itself.
   await git(tree.git, ['clean', '--quiet', '-ffdx'], options)
-}
-
-/** What git am says on the way, and its advice for a work tree that is the user's own. */
-const amChatter = /^(Applying: |hint: |When you have resolved|If you prefer to skip|To restore the original)/
-
-async function describe(tree: Tree, series: Series, output: string): Promise<Failure> {
-  // git am keeps the number of the mail it stopped at, from 1.
-  const next = Number(await readFile(join(tree.git, '.git', 'rebase-apply', 'next'), 'utf8').catch(() => '0'))
-  const patch = series.patches[next - 1]
-  const words = output
-    .split('\n')
-    .filter((line) => line.trim() && !amChatter.test(line))
-    .map((line) => `  git: ${line}`)
-  const which = patch ? `${patch.path} (${next} of ${series.patches.length})` : `series ${series.name}`
-  // Relative to -C, a path would lead into the cache.
-  const place = resolve('rebase')
-  const worktree = ['git', '-C', tree.git, 'worktree', 'add', '--detach', place, tree.base.slice(0, 12)]
-  const paths = series.patches.slice(0, patch ? next : undefined).map(({ path }) => path)
-  const am = ['git', '-C', place, 'am', '--3way', ...paths]
-  return new Failure(
-    'usage',
-    [`${which} does not apply to ${tree.label} (${tree.version})`, ...words].join('\n'),
-    {
-      command: `${quoted(worktree)} && ${quoted(am)}`,
-      remedy: `rebase the series onto ${tree.base.slice(0, 12)}; the command makes a worktree to do it in`,
-    },
-  )
 }
 
 async function exists(path: string): Promise<boolean> {

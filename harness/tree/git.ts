@@ -4,6 +4,8 @@ import { Failure } from '../failure.ts'
 export interface GitOptions {
   signal?: AbortSignal | undefined
   input?: string | undefined
+  /** Path of the index, instead of the repository's own. */
+  index?: string | undefined
 }
 
 /**
@@ -48,10 +50,10 @@ export async function tryGit(
   args: string[],
   options: GitOptions = {},
 ): Promise<GitResult> {
-  const { signal, input = '' } = options
+  const { signal, input = '', index } = options
   signal?.throwIfAborted()
   const result = await execa(...gitCommand(directory, args), {
-    env: gitEnvironment(),
+    env: { ...gitEnvironment(), ...(index === undefined ? {} : { GIT_INDEX_FILE: index }) },
     extendEnv: false,
     input,
     reject: false,

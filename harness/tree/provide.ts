@@ -46,15 +46,11 @@ const readySchema = z.object({ id: z.string(), version: z.string(), base: z.stri
  */
 export async function provideTree(spec: TreeSpec, options: TreeOptions): Promise<Tree> {
   const directory = placeOf(spec, options.cache)
-  const lock = `tree-${sourceName(spec)}`
-  const known = () => {
-    const ready = readReady(directory)
-    return ready && { ...ready, label: spec.label, git: join(directory, 'source'), lock }
-  }
+  const known = () => knownTree(spec, options.cache)
   return (
     known() ??
     (await withLock(
-      lock,
+      lockOf(spec),
       async () => {
         if (!known()) await prepare(spec, directory, options)
         const tree = known()
@@ -64,6 +60,17 @@ export async function provideTree(spec: TreeSpec, options: TreeOptions): Promise
       options,
     ))
   )
+}
+
+/** The tree, if it lies ready in the cache. */
+export function knownTree(spec: TreeSpec, cache: string): Tree | undefined {
+  const directory = placeOf(spec, cache)
+  const ready = readReady(directory)
+  return ready && { ...ready, label: spec.label, git: join(directory, 'source'), lock: lockOf(spec) }
+}
+
+function lockOf(source: DebianSource): string {
+  return `tree-${sourceName(source)}`
 }
 
 /** The Debian version of the tree, if it lies ready in the cache. */

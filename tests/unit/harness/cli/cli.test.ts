@@ -45,6 +45,10 @@ test.each([
   [['build', '--accel', 'tcg'], "unknown option '--accel'"],
   [['run', '--memory', '1'], 'copylab: --memory: '],
   [['run', '--patches', 'x'], 'copylab: --patches: expected a number from 0 on, not "x"'],
+  [['run', '--series-version', '0'], 'copylab: --series-version: expected a number from 1 on, not "0"'],
+  [['run', '--series', 'nowhere'], 'there is no series /'],
+  [['run', '--series', 'none', '--series-version', '2'], 'there is no series to take patches of'],
+  [['run', '--series', 'none', '--series', 'x'], '--series: none and x cannot both be the series'],
   [['run', '--accel', 'hvf'], 'Allowed choices are auto, kvm, tcg'],
   [['build', '--tree', '5.0'], 'copylab: --tree: there is no tree "5.0"; expected one of: 6.12'],
 ])('%j is a usage error', async (args, words) => {

@@ -27,7 +27,7 @@ describe('a good file', () => {
     expect(await loadConfig(join(directory, 'a/b'))).toMatchObject({
       file: file(),
       tree: { label: '6.12', debian: 'linux-source-6.12' },
-      series: join(directory, 'patches/x'),
+      series: [join(directory, 'patches/x')],
       kconfig: [join(directory, 'kconfigs/boot.config'), join(directory, 'extra/mine.config')],
       machine: {
         ...{ accel: 'auto', cpus: 2, memory: 384 },
@@ -45,7 +45,7 @@ describe('a good file', () => {
     await mkdir(cwd)
     const config = await loadConfig(cwd, {
       tree: '6.1',
-      series: '../mine',
+      series: ['../mine'],
       kconfig: ['block', './x.config'],
       accel: 'tcg',
       qemu: '../q',
@@ -54,12 +54,12 @@ describe('a good file', () => {
     })
     expect(config).toMatchObject({
       tree: { label: '6.1', debian: 'linux-source-6.1=6.1.123-1', suite: 'bookworm-security' },
-      series: join(directory, 'mine'),
+      series: [join(directory, 'mine')],
       kconfig: [join(directory, 'kconfigs/block.config'), join(cwd, 'x.config')],
       machine: { accel: 'tcg', qemu: { label: '../q', program: join(directory, 'q') }, memory: 1024 },
       results: join(cwd, 'r'),
     })
-    expect((await loadConfig(cwd, { series: 'none' })).series).toBeNull()
+    expect((await loadConfig(cwd, { series: ['none'] })).series).toEqual([])
   })
 
   test.each([

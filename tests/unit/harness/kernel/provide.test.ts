@@ -98,7 +98,7 @@ test('tree, series and options each give another kernel', async () => {
 
 test('a series that is cut off before its first patch is the tree as it is', async () => {
   const whole = await seriesThatRuns('exit 1\n')
-  const cut = await loadSeries(whole.directory, tree.label, 0)
+  const cut = await loadSeries(whole.specs, tree.label, { applied: 0 })
   const kernel = await provide({ series: cut })
   expect(kernel).toMatchObject({ seriesHash: null, built: true })
   expect(await provide()).toEqual({ ...kernel, built: false })

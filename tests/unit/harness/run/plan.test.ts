@@ -1,4 +1,4 @@
-import { join } from 'node:path'
+import { basename, join } from 'node:path'
 import { expect, test } from 'vitest'
 import { type Config, loadConfig, type Overrides, projectRoot } from '../../../../harness/config/load.ts'
 import { planRun, showPlan } from '../../../../harness/run/plan.ts'
@@ -8,7 +8,11 @@ const usual = await loadConfig(projectRoot, { results: '/r' })
 
 function series(applied: number, directory = join(projectRoot, 'patches/copy-offload')): Series {
   const patches = Array.from({ length: applied }, (_, index) => ({ path: `/p/${index}`, subject: '' }))
-  return { name: 'mine', directory, hash: '', patches, total: 14, profile: null }
+  const [specs, label] = [[directory], basename(directory)]
+  return {
+    ...{ name: 'mine', label, specs, hash: '', patches, total: 14 },
+    ...{ profile: null, notes: [], packs: [] },
+  }
 }
 const nameOf = (config: Config, one: Series | null = null) => planRun(config, one, []).cells[0]?.name
 
@@ -55,6 +59,13 @@ test('cells that differ have names that differ, and can be told from a path', as
       nameOf(usual, series(14, join(projectRoot, 'patches', name))),
     ),
     nameOf(usual, series(5)),
+    nameOf(usual, { ...series(14), label: 'copy-offload-v2' }),
+    nameOf(usual, { ...series(14), label: 'copy-offload-v3' }),
+    ...['/fixes', '/x/fixes'].map((fixes) =>
+      nameOf(usual, { ...series(14), label: 'copy-offload+fixes', specs: ['/copy-offload', fixes] }),
+    ),
+    nameOf(await given({ profile: '/a/profile.yaml' }), series(14)),
+    nameOf(await given({ profile: '/b/profile.yaml' }), series(14)),
     nameOf(await given({ qemu: '10.0' }), series(14)),
     nameOf({ ...usual, tree: { label: '6.12-copy-offload', debian: 'linux-source-6.12' } }),
   ]

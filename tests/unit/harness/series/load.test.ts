@@ -5,7 +5,8 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { driftNote, loadSeries, patchesOf, seriesFacts } from '../../../../harness/series/load.ts'
 
 let directory: string
-const mail = (subject: string) => `From: A <a@example.org>\nSubject: ${subject}\n\n---\ndiff\n`
+const mail = (subject: string) =>
+  `From: A <a@example.org>\nSubject: ${subject}\n\n---\n--- a/x\n+++ b/x\n@@ -1 +1 @@\n-a\n+b\n`
 const profile = `name: mine
 abi: { BLKCOPY: true }
 sysfs: { limit: copy_max_bytes, hardwareLimit: copy_max_hw_bytes }
@@ -50,7 +51,7 @@ test('the hash follows content and order, not names and comments', async () => {
 test('cut off, a series has its first patches and what they bring', async () => {
   await writeFile(join(directory, 'profile.yaml'), profile.replace('dm-crypt: false', 'dm-crypt: b'))
   const whole = await loadSeries(directory, '6.12')
-  const cut = await loadSeries(directory, '6.12', 1)
+  const cut = await loadSeries(directory, '6.12', { applied: 1 })
   expect(cut.patches.map(({ subject }) => subject)).toEqual(['block: add a copy'])
   expect([cut.total, whole.total]).toEqual([2, 2])
   expect(whole.profile?.lacks).not.toHaveProperty('dm-crypt')
@@ -62,9 +63,9 @@ test('cut off, a series has its first patches and what they bring', async () => 
   await writeFile(join(directory, '6.12/series'), '0001-a.patch\n')
   await writeFile(join(directory, 'profile.yaml'), profile)
   expect((await loadSeries(directory, '6.12')).hash).toBe(cut.hash)
-  expect((await loadSeries(directory, '6.12', 0)).patches).toEqual([])
-  await expect(loadSeries(directory, '6.12', 2)).rejects.toThrow(
-    `--patches 2: more than the 1 of ${join(directory, '6.12/series')}`,
+  expect((await loadSeries(directory, '6.12', { applied: 0 })).patches).toEqual([])
+  await expect(loadSeries(directory, '6.12', { applied: 2 })).rejects.toThrow(
+    `--patches 2: more than the 1 of ${directory}`,
   )
 })
 
