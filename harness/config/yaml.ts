@@ -31,8 +31,10 @@ export function parseYaml<S extends z.ZodType>(file: string, text: string, schem
   if (result.success) return { value: result.data, where }
   const problems = result.error.issues.flatMap((issue) => {
     if (issue.code === 'unrecognized_keys') {
+      // A schema may say what it expects instead.
+      const instead = issue.message.startsWith('expected') ? `; ${issue.message}` : ''
       return issue.keys.map(
-        (key) => `${where([...issue.path, key])}: unknown key ${[...issue.path, key].join('.')}`,
+        (key) => `${where([...issue.path, key])}: unknown key ${[...issue.path, key].join('.')}${instead}`,
       )
     }
     const message = issue.code === 'invalid_key' ? issue.issues[0]?.message : issue.message

@@ -4,6 +4,7 @@ import { execa } from 'execa'
 import type { Emit } from '../events.ts'
 import { git, gitCommand, gitEnvironment, tryGit } from '../tree/git.ts'
 import type { Tree } from '../tree/provide.ts'
+import { describeAbi, detectAbi } from './detect.ts'
 import type { Series } from './load.ts'
 import { refusal } from './refusal.ts'
 
@@ -53,6 +54,11 @@ export async function applySeries(
   }
   const commit = await git(tree.git, ['rev-parse', 'HEAD'], options)
   await git(tree.git, ['update-ref', ref, commit], options)
+  if (series.profile === null)
+    options.emit?.({
+      type: 'note',
+      message: describeAbi(series.name, await detectAbi(tree, commit, options)),
+    })
   return commit
 }
 

@@ -28,40 +28,49 @@ const offered = z.union([z.boolean(), z.string().min(1)], {
   error: "expected true, false or a patch's file name without number and .patch",
 })
 
+/** A map with these keys and no others. */
+function map<S extends z.ZodRawShape>(fields: S) {
+  return z.strictObject(fields, { error: `expected ${Object.keys(fields).join(', ')}` })
+}
+
 /** What is not mentioned is not there. */
 function each<K extends string>(names: readonly K[]) {
   const fields = names.map((name) => [name, offered.default(false)])
-  return z.strictObject(Object.fromEntries(fields) as Record<K, z.ZodDefault<typeof offered>>)
+  return map(Object.fromEntries(fields) as Record<K, z.ZodDefault<typeof offered>>).prefault({} as never)
 }
 
-const word = z.string().regex(/^\w+$/)
+const word = z
+  .string({ error: 'expected a name' })
+  .regex(/^\w+$/, 'expected a name of letters, digits and _ only')
 
 /** The patch that brings a section; left out: it is always there. */
-const patch = z.string().min(1).optional()
+const patch = z.string({ error: "expected a patch's file name without number and .patch" }).min(1).optional()
 
 /** profile.yaml: what a series offers. Cases read their expectations here, so another series runs the same cases. */
-export const profileSchema = z.strictObject({
-  name: z.string().min(1),
+export const profileSchema = map({
+  name: z.string({ error: 'expected a name for the series' }).min(1),
   abi: each(abis),
   /** Names of the queue limits in /sys/block/DISK/queue; both hold bytes. Left out: the series has none. */
-  sysfs: z
-    .strictObject({
-      patch,
-      /** Read and write; 0 turns offload off. */
-      limit: word,
-      /** Read only: what the device can do. */
-      hardwareLimit: word,
-    })
-    .optional(),
+  sysfs: map({
+    patch,
+    /** Read and write; 0 turns offload off. */
+    limit: word,
+    /** Read only: what the device can do. */
+    hardwareLimit: word,
+  }).optional(),
   /**
    * Trace events of subsystem `block` with the fields src, dst, bytes and error: one for each range that a device has
    * copied by itself, one for each that was read and written. Left out: the series has none.
    */
-  tracepoints: z.strictObject({ patch, offload: word, fallback: word }).optional(),
+  tracepoints: map({ patch, offload: word, fallback: word }).optional(),
   /** The device copies by itself on these paths; on others the copy must fall back to reads and writes. */
   offloads: each(paths),
   /** The version of each base, by the name of its folder, that the patches were made for. */
-  madeFor: z.record(z.string(), z.string()).default({}),
+  madeFor: z
+    .record(z.string(), z.string({ error: "expected a tree's version in quotes" }), {
+      error: 'expected versions by the name of the tree, such as { "6.12": 6.12.117-1 }',
+    })
+    .default({}),
 })
 
 export type ProfileFile = z.infer<typeof profileSchema>
