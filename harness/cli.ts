@@ -12,7 +12,15 @@ const statuses =
   '\nExit status: 0 all passed, 1 a case failed, 2 usage or configuration, 3 infrastructure, 130 or 143 interrupted, 141 nobody reads the output.\n'
 
 const seriesOptions: (keyof Overrides)[] = ['series', 'seriesVersion', 'patches', 'profile']
-const machineOptions: (keyof Overrides)[] = ['tree', ...seriesOptions, 'kconfig', 'qemu', 'accel', 'memory']
+const machineOptions: (keyof Overrides)[] = [
+  'tree',
+  'dirty',
+  ...seriesOptions,
+  'kconfig',
+  'qemu',
+  'accel',
+  'memory',
+]
 const overrides: (keyof Overrides)[] = [...machineOptions, 'results']
 
 /** The command line. Commands are imported when they are asked for, so that each starts with what it needs only. */
@@ -32,7 +40,13 @@ function commandLine(start: Start): Command {
     .option('--dry-run', 'print what would be built, booted and run')
     .addHelpText(
       'after',
-      examples('copylab run', 'copylab run nvme/003 dm', 'copylab run --series none --results /tmp/r block'),
+      examples(
+        'copylab run',
+        'copylab run nvme/003 dm',
+        'copylab run --series none --results /tmp/r block',
+        'copylab run --tree ./linux-6.12.57.tar.xz --series none',
+        'copylab run --tree https://example.org/linux.git#v6.12 --series none',
+      ),
     )
     .action((cases: string[], options: Overrides & { dryRun?: boolean }) =>
       start(async (context) => {
@@ -51,7 +65,7 @@ function commandLine(start: Start): Command {
       }),
     )
 
-  addConfigOptions(program.command('build'), ['tree', ...seriesOptions, 'kconfig'])
+  addConfigOptions(program.command('build'), ['tree', 'dirty', ...seriesOptions, 'kconfig'])
     .description("build the kernel alone; prints the image's path")
     .addHelpText(
       'after',
@@ -59,6 +73,9 @@ function commandLine(start: Start): Command {
         'copylab build',
         'copylab build --series none',
         'copylab build --patches 3',
+        'copylab build --tree linux-source-6.1=6.1.123-1@bookworm --series none',
+        'copylab build --tree ../linux --dirty copy',
+        'copylab build --tree 6.12=../linux#v6.12.57',
         'copylab build --kconfig boot,block,./my.config',
       ),
     )

@@ -3,7 +3,16 @@ import type { Overrides } from './config/load.ts'
 
 /** The options that override copylab.yaml. */
 const options: Record<keyof Overrides, () => Option> = {
-  tree: () => new Option('--tree <name>', 'a tree of copylab.yaml'),
+  tree: () =>
+    new Option(
+      '--tree <tree>',
+      'a tree of copylab.yaml, or [NAME=]SOURCE: a Debian package linux-source-X.Y[=VERSION][@SUITE], the path of a tarball or directory, or REPOSITORY#REF with the path or URL of a git repository',
+    ),
+  dirty: () =>
+    new Option(
+      '--dirty <what>',
+      'of a directory with changes that are not committed: refuse it (default), or copy them',
+    ).choices(['refuse', 'copy']),
   series: () =>
     new Option(
       '--series <what>',
@@ -37,9 +46,17 @@ export function addConfigOptions(command: Command, names: (keyof Overrides)[]): 
 
 /** The options that say what is run, as words of a command line: for another copylab in the same directory. */
 export function configWords(options: Overrides): string[] {
-  const { tree, series, seriesVersion, patches, profile, kconfig, qemu, accel, memory } = options
+  const { tree, dirty, series, seriesVersion, patches, profile, kconfig, qemu, accel, memory } = options
   const given = Object.entries({
-    ...{ tree, series, 'series-version': seriesVersion, patches, profile, kconfig: kconfig?.join(',') },
+    ...{
+      tree,
+      dirty,
+      series,
+      'series-version': seriesVersion,
+      patches,
+      profile,
+      kconfig: kconfig?.join(','),
+    },
     ...{ qemu, accel, memory },
   })
   return given.flatMap(([name, value = []]) => [value].flat().flatMap((one) => [`--${name}`, one]))

@@ -15,6 +15,7 @@ import { describeFailure, Failure } from '../failure.ts'
 import { compilerVersion } from '../kernel/toolchain.ts'
 import { fetchedQemu } from '../qemu/provide.ts'
 import { fetchedTree } from '../tree/provide.ts'
+import { checkSource, treeName } from '../tree/spec.ts'
 import type { CommandContext } from './run.ts'
 
 const execute = promisify(execFile)
@@ -91,6 +92,7 @@ interface Place {
 
 function findTree(tree: TreeSpec, config: Config, { cache, signal }: Place): Promise<Finding> {
   const look = async () => {
+    if (!('debian' in tree)) return treeName(await checkSource(tree, `the tree ${tree.label}`))
     const version = fetchedTree(tree, cache)
     return version
       ? `${sourceName(tree)} ${version}`

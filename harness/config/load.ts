@@ -3,12 +3,15 @@ import { dirname, isAbsolute, join, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { Failure } from '../failure.ts'
 import { absoluteSeries } from '../series/source.ts'
+import { checkSource, parseTree, resolvedSource } from '../tree/spec.ts'
 import { type ConfigFile, fileSchema, machineSchema, type QemuSpec, type TreeSpec } from './schema.ts'
 import { parseYaml } from './yaml.ts'
 
 /** What the command line may replace. Paths are relative to the working directory. */
 export interface Overrides {
   tree?: string | undefined
+  /** Of a tree that is a directory: `refuse` or `copy`. */
+  dirty?: string | undefined
   series?: string[] | undefined
   /** Which version of a mailbox that has several, as typed. */
   seriesVersion?: string | undefined
@@ -61,17 +64,8 @@ export async function loadConfig(cwd: string, overrides: Overrides = {}): Promis
   const { value, where } = parseYaml(file, text, fileSchema)
   const base = dirname(file)
 
-  const label = overrides.tree ?? value.tree
-  const trees = labelled(value.trees)
-  const tree = trees.find((one) => one.label === label)
-  if (!tree) {
-    const origin = overrides.tree === undefined ? where(['tree']) : '--tree'
-    const known = trees.map((one) => one.label).join(', ')
-    throw new Failure(
-      'usage',
-      `${origin}: there is no tree ${JSON.stringify(label)}; expected one of: ${known}`,
-    )
-  }
+  const trees = labelled(value.trees).map((tree) => resolvedSource(tree, base))
+  const tree = await chosenTree(trees, value.tree, where(['tree']), overrides, cwd)
   const qemus = labelled(value.qemus).map((one) =>
     'program' in one ? { ...one, program: programPath(one.program, base) } : one,
   )
@@ -97,6 +91,41 @@ export async function loadConfig(cwd: string, overrides: Overrides = {}): Promis
     trees,
     qemus,
   }
+}
+
+/**
+ * The tree that copylab.yaml or the command line names.
+ * @param where of the name in copylab.yaml
+ */
+async function chosenTree(
+  trees: TreeSpec[],
+  configured: string,
+  where: string,
+  { tree: given, dirty }: Overrides,
+  cwd: string,
+): Promise<TreeSpec> {
+  const label = given ?? configured
+  const listed = trees.find((one) => one.label === label)
+  const tree = listed ?? (given === undefined ? undefined : await parseTree(given, cwd))
+  const origin = given === undefined ? where : '--tree'
+  if (!tree) {
+    const known = trees.map((one) => one.label).join(', ')
+    const problem = `${origin}: there is no tree ${JSON.stringify(label)}; expected one of: ${known}`
+    throw new Failure('usage', problem, {
+      ...(given !== undefined && {
+        remedy: 'a path has a / in it, as in ./linux; copylab run --help has more',
+      }),
+    })
+  }
+  const checked = await checkSource(tree, origin)
+  if (dirty === undefined) return checked
+  if ('directory' in checked && (dirty === 'copy' || dirty === 'refuse')) return { ...checked, dirty }
+  throw new Failure(
+    'usage',
+    `--dirty ${dirty}: ${
+      'directory' in checked ? 'expected refuse or copy' : `the tree ${checked.label} is no directory`
+    }`,
+  )
 }
 
 function labelled<T extends object>(choices: Record<string, T>): ({ label: string } & T)[] {

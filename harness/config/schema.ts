@@ -11,11 +11,45 @@ const sourcePackage = z
 /** A suite of Debian's archive, such as `trixie-backports`; the machine's apt sources need not name it. */
 const suite = z.string().regex(/^[a-z][a-z0-9-]*$/, 'expected a suite of Debian, such as bookworm-backports')
 
+/** The forms of a kernel source, each with the key that it is known by. Paths are relative to the file. */
+const treeForms = {
+  debian: z.strictObject({
+    debian: sourcePackage,
+    /** Left out: from the machine's own apt sources. */
+    suite: suite.optional(),
+  }),
+  /** A .tar, packed by xz, gzip or zstd or not at all; with a top folder or without. */
+  tarball: z.strictObject({ tarball: z.string().min(1) }),
+  directory: z.strictObject({
+    directory: z.string().min(1),
+    /** What to do with a git work tree that has changes which are not committed: stop, or take them as they are. */
+    dirty: z.enum(['refuse', 'copy']).default('refuse'),
+  }),
+  git: z.strictObject({
+    /** Path or URL. */
+    git: z.string().min(1),
+    /** A branch, a tag or a commit. */
+    ref: z.string().regex(/^[^-\s]\S*$/, 'expected a branch, a tag or a commit'),
+  }),
+}
+
+export type TreeSource = {
+  [Form in keyof typeof treeForms]: z.infer<(typeof treeForms)[Form]>
+}[keyof typeof treeForms]
+
 /** A kernel source. The name under `trees:` is also the folder of a series that is meant for it. */
-export const treeSchema = z.strictObject({
-  debian: sourcePackage,
-  /** Left out: from the machine's own apt sources. */
-  suite: suite.optional(),
+export const treeSchema = z.unknown().transform((value, context): TreeSource => {
+  const form = (Object.keys(treeForms) as (keyof typeof treeForms)[]).find(
+    (key) => typeof value === 'object' && value !== null && Object.hasOwn(value, key),
+  )
+  // Of a union, zod would not say what is wrong inside of the form that was meant.
+  const checked = form && treeForms[form].safeParse(value)
+  if (checked?.success) return checked.data
+  const expected =
+    'expected { debian: PACKAGE, suite: SUITE }, { tarball: FILE }, { directory: DIRECTORY } or { git: REPOSITORY, ref: REF }'
+  if (checked) context.issues.push(...(checked.error.issues as unknown as typeof context.issues))
+  else context.addIssue({ code: 'custom', message: expected })
+  return z.NEVER
 })
 
 /** An emulator: one of this machine, or a Debian package that is fetched with its libraries and not installed. */
@@ -84,6 +118,6 @@ export const fileSchema = z.strictObject({
 
 export type ConfigFile = z.infer<typeof fileSchema>
 /** With its name under `trees:`. */
-export type TreeSpec = { label: string } & z.infer<typeof treeSchema>
+export type TreeSpec = { label: string } & TreeSource
 /** With its name under `qemus:`, or what was given instead of one. */
 export type QemuSpec = { label: string } & z.infer<typeof qemuSchema>

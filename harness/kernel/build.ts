@@ -1,9 +1,9 @@
 import { access, copyFile, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { execa } from 'execa'
+import { storageRemedy } from '../cache/room.ts'
 import type { Emit } from '../events.ts'
 import { Failure } from '../failure.ts'
-import { isFull, roomRemedy } from './errors.ts'
 import type { Request } from './fragments.ts'
 import { configure } from './kconfig.ts'
 import { runMake } from './make.ts'
@@ -82,7 +82,7 @@ async function strip(from: string, to: string, signal?: AbortSignal): Promise<vo
   if (!failed) return
   throw new Failure('infra', `cannot strip the kernel: ${stderr.trim() || shortMessage}`, {
     command: escapedCommand,
-    ...(isFull(stderr) && { remedy: roomRemedy }),
+    ...storageRemedy(stderr),
   })
 }
 

@@ -23,10 +23,3 @@ export function firstErrorIn(text: string): string {
   }
   return text.trimEnd().split('\n').at(-1) || 'make said nothing'
 }
-
-/** Whether an error, of Node.js or of a program in the C locale, says that there is no room on the disk. */
-export function isFull(words: string): boolean {
-  return /ENOSPC|EDQUOT|no space left on device|disk quota exceeded/i.test(words)
-}
-
-export const roomRemedy = 'make room there, or set XDG_CACHE_HOME to a directory on a larger disk'

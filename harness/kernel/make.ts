@@ -5,8 +5,9 @@ import { createInterface } from 'node:readline'
 import { PassThrough } from 'node:stream'
 import { finished } from 'node:stream/promises'
 import { quoted } from '../../qemu/lost.ts'
+import { storageRemedy } from '../cache/room.ts'
 import { Failure } from '../failure.ts'
-import { firstError, isFull, roomRemedy } from './errors.ts'
+import { firstError } from './errors.ts'
 
 export interface MakeOptions {
   /** Everything after `make`. */
@@ -72,21 +73,14 @@ export async function runMake(options: MakeOptions): Promise<void> {
     const command = quoted(['make', ...args])
     if (unwritten) {
       const message = `cannot write make's output to ${log}: ${unwritten.message}`
-      throw new Failure('infra', message, { command, remedy: remedyFor(unwritten.message), cause: unwritten })
+      throw new Failure('infra', message, { command, ...storageRemedy(unwritten.message), cause: unwritten })
     }
     if (status === 0) return
     const why = await firstError(log)
-    const remedy = isFull(why) ? { remedy: roomRemedy } : {}
-    throw new Failure('infra', `the kernel does not build: ${why}`, { log, command, ...remedy })
+    throw new Failure('infra', `the kernel does not build: ${why}`, { log, command, ...storageRemedy(why) })
   } finally {
     clearTimeout(timer)
     signal?.removeEventListener('abort', abort)
     kill('SIGKILL')
   }
-}
-
-function remedyFor(words: string): string {
-  return isFull(words)
-    ? roomRemedy
-    : 'make it writable, or set XDG_CACHE_HOME to a directory that you can write to'
 }

@@ -4,6 +4,7 @@ import { basename, dirname, join, relative } from 'node:path'
 import type { Config } from '../config/load.ts'
 import { defaultKconfig, machineSchema } from '../config/schema.ts'
 import type { Series } from '../series/load.ts'
+import { treeName } from '../tree/spec.ts'
 
 /**
  * `6.12-copy-offload`, `6.12-copy-offload-5of16-qemu-10.0`, `6.12+debug+memory=1024`: the tree, the series, the
@@ -11,13 +12,13 @@ import type { Series } from '../series/load.ts'
  * copylab.yaml. What has none goes by the end of its path, and a hash of the path.
  */
 export function cellName(
-  config: Pick<Config, 'file' | 'tree' | 'profile' | 'kconfig' | 'machine' | 'qemus'>,
+  config: Pick<Config, 'file' | 'tree' | 'trees' | 'profile' | 'kconfig' | 'machine' | 'qemus'>,
   series: Series | null,
 ): string {
-  const { tree, profile, machine } = config
+  const { profile, machine } = config
   const base = dirname(config.file)
   // The dash also parts a tree from its series.
-  const parts = [distinct(tree.label, tree.label, /^[\w.]+$/)]
+  const parts = [treeOf(config)]
   if (series) {
     const cut = series.patches.length === series.total ? '' : `-${series.patches.length}of${series.total}`
     parts.push('-', seriesName(series, base), cut)
@@ -29,6 +30,13 @@ export function cellName(
     if (value !== usual) parts.push(`+${key}=${value}`)
   }
   return parts.join('')
+}
+
+function treeOf({ tree, trees }: Pick<Config, 'tree' | 'trees'>): string {
+  const name = treeName(tree)
+  if (trees.some((listed) => listed.label === tree.label && treeName(listed) === name))
+    return distinct(tree.label, tree.label, /^[\w.]+$/)
+  return distinct(tree.label, name, never)
 }
 
 function seriesName({ label, specs }: Series, base: string): string {

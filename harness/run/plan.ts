@@ -2,6 +2,7 @@ import { basename } from 'node:path'
 import type { Config } from '../config/load.ts'
 import { sourceName } from '../debian/source.ts'
 import { patchesOf, type Series, seriesFacts } from '../series/load.ts'
+import { treeName } from '../tree/spec.ts'
 import type { CaseInfo } from './cases.ts'
 import { cellName } from './cell-name.ts'
 
@@ -38,7 +39,7 @@ function qemuName(qemu: Cell['machine']['qemu']): string {
 export function showPlan({ cells, cases, results }: Plan): string {
   const lines = cells.flatMap(({ name, tree, series, kconfig, machine }) => [
     `cell ${name}`,
-    `  tree     ${tree.label}: ${sourceName(tree)}`,
+    `  tree     ${tree.label}: ${treeName(tree)}`,
     `  series   ${series ? `${series.specs.join(', ')}, ${patchesOf(seriesFacts(series))}` : 'none'}`,
     `  kconfig  ${kconfig.map((path) => basename(path, '.config')).join(' ')}`,
     `  machine  QEMU ${qemuName(machine.qemu)}, ${machine.accel}, ${machine.cpus} CPUs, ${machine.memory} MiB`,

@@ -31,7 +31,8 @@ export async function applySeries(
 ): Promise<string> {
   await recover(tree, options)
   if (!series) return checkout(tree, tree.base, options)
-  const ref = `refs/copylab/series/${series.hash}`
+  // The commits of a repository share one clone: a series may lie on several of them.
+  const ref = `refs/copylab/series/${tree.base}/${series.hash}`
   const known = await tryGit(tree.git, ['rev-parse', '--verify', '--quiet', `${ref}^{commit}`], options)
   if (known.status === 0) return checkout(tree, known.stdout, options)
 

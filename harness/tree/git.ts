@@ -1,4 +1,5 @@
 import { execa } from 'execa'
+import { storageRemedy } from '../cache/room.ts'
 import { Failure } from '../failure.ts'
 
 export interface GitOptions {
@@ -6,20 +7,35 @@ export interface GitOptions {
   input?: string | undefined
   /** Path of the index, instead of the repository's own. */
   index?: string | undefined
+  /**
+   * For what talks to other machines, and for repositories of the user: with the user's configuration and
+   * credentials, and without a question on the terminal.
+   */
+  asUser?: boolean | undefined
+  /** Hears how far git says it is, as in `Receiving objects: 37%`. */
+  note?: ((note: string) => void) | undefined
 }
 
+/** What a user may set for git beside its configuration; the others say which repository and which files. */
+const usersVariables = /^GIT_(SSH|SSH_COMMAND|SSH_VARIANT|ASKPASS|PROXY_\w+|SSL_\w+|HTTP_\w+|CONFIG_\w+)$/
+
 /**
- * The environment of every git that copylab starts: no configuration, hooks or identity of the user, no repository
- * inherited from a hook that copylab runs in, fixed names and dates, so that the same input gives the same commit.
+ * The environment of every git that copylab starts: no configuration, hooks or identity of the user unless that is
+ * asked for, no repository inherited from a hook that copylab runs in, fixed names and dates, so that the same input
+ * gives the same commit.
  */
-export function gitEnvironment(): NodeJS.ProcessEnv {
-  const inherited = Object.entries(process.env).filter(([name]) => !name.startsWith('GIT_'))
+export function gitEnvironment({ asUser = false }: Pick<GitOptions, 'asUser'> = {}): NodeJS.ProcessEnv {
+  const inherited = Object.entries(process.env).filter(
+    ([name]) => !name.startsWith('GIT_') || (asUser && usersVariables.test(name)),
+  )
   const date = '2000-01-01T00:00:00Z'
   return {
     ...Object.fromEntries(inherited),
     LC_ALL: 'C',
-    GIT_CONFIG_NOSYSTEM: '1',
-    GIT_CONFIG_GLOBAL: '/dev/null',
+    ...(asUser
+      ? // The user's index is not even refreshed.
+        { GIT_OPTIONAL_LOCKS: '0' }
+      : { GIT_CONFIG_NOSYSTEM: '1', GIT_CONFIG_GLOBAL: '/dev/null' }),
     GIT_TERMINAL_PROMPT: '0',
     GIT_AUTHOR_NAME: 'copylab',
     GIT_AUTHOR_EMAIL: 'copylab@localhost',
@@ -50,16 +66,23 @@ export async function tryGit(
   args: string[],
   options: GitOptions = {},
 ): Promise<GitResult> {
-  const { signal, input = '', index } = options
+  const { signal, input = '', index, note } = options
   signal?.throwIfAborted()
-  const result = await execa(...gitCommand(directory, args), {
-    env: { ...gitEnvironment(), ...(index === undefined ? {} : { GIT_INDEX_FILE: index }) },
+  const child = execa(...gitCommand(directory, args), {
+    env: { ...gitEnvironment(options), ...(index === undefined ? {} : { GIT_INDEX_FILE: index }) },
     extendEnv: false,
     input,
     reject: false,
     maxBuffer: 64 << 20,
     ...(signal && { cancelSignal: signal }),
   })
+  if (note) {
+    child.stderr.on('data', (data: Buffer) => {
+      const [said] = /[A-Z][a-z]+ \w+: +\d+%/.exec(data.toString()) ?? []
+      if (said) note(said)
+    })
+  }
+  const result = await child
   signal?.throwIfAborted()
   if (result.exitCode === undefined) {
     throw new Failure('infra', `git did not end by itself: ${result.shortMessage}`, {
@@ -76,7 +99,9 @@ export async function tryGit(
 export async function git(directory: string, args: string[], options: GitOptions = {}): Promise<string> {
   const { status, stdout, stderr } = await tryGit(directory, args, options)
   if (status === 0) return stdout
-  throw new Failure('infra', `git ${args[0]} failed in ${directory}: ${stderr.trim() || stdout.trim()}`, {
+  const words = stderr.trim() || stdout.trim()
+  throw new Failure('infra', `git ${args[0]} failed in ${directory}: ${words}`, {
     command: `git -C ${directory} ${args.join(' ')}`,
+    ...storageRemedy(words),
   })
 }

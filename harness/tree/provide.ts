@@ -1,14 +1,10 @@
-import { existsSync, readFileSync } from 'node:fs'
-import { mkdir, rename, rm, writeFile } from 'node:fs/promises'
+import { existsSync } from 'node:fs'
 import { join } from 'node:path'
-import { z } from 'zod'
-import { publish } from '../cache/directory.ts'
-import { withLock } from '../cache/lock.ts'
-import { checkRoom } from '../cache/room.ts'
 import type { TreeSpec } from '../config/schema.ts'
-import { type DebianSource, sourceName } from '../debian/source.ts'
+import type { DebianSource } from '../debian/source.ts'
 import type { Emit } from '../events.ts'
-import { Failure } from '../failure.ts'
+import { provideImported, readReady } from './imported.ts'
+import { checkSource, placeName } from './spec.ts'
 
 export interface TreeOptions {
   /** copylab's cache directory. */
@@ -21,154 +17,60 @@ export interface TreeOptions {
 export interface Tree {
   /** Hash of the git tree of `base`: the same content has the same id, wherever it came from. */
   id: string
-  /** Its name in copylab.yaml, such as `6.12`. */
+  /** Its name in copylab.yaml, such as `6.12`, or what was given instead of one. */
   label: string
-  /** Debian version of the package, such as `6.12.57-1~deb12u1`. */
+  /** Debian version of the package, such as `6.12.57-1~deb12u1`, or what the Makefile says, `6.12.57`. */
   version: string
   /** Path of the git work tree. Whoever changes what is checked out holds the lock `lock`. */
   git: string
-  /** Commit of the unpatched source. */
+  /** Commit of the unpatched source. It need not be what is checked out. */
   base: string
   /** Name for withLock(). */
   lock: string
 }
 
-/** Bytes of disk that the package, the git objects and the work tree of 6.12 take, rounded up. */
-const roomNeeded = 2.5e9
-
-const readySchema = z.object({ id: z.string(), version: z.string(), base: z.string() })
-
 /**
- * Provides the kernel source of a Debian linux-source package as a git work tree in the cache.
- *
- * Three steps, each whole or absent, so that an interrupted run goes on after the last whole one: the package, the
- * git objects, the work tree. The version found first is recorded, and later runs ask apt nothing.
+ * Provides a kernel source as a git work tree in the cache: that of a Debian package, a tarball or a directory is
+ * imported, that of a git repository is in a clone of it. The user's own files are only read.
+ * @throws Failure: 'usage' when it is not there, no kernel source or no safe one; 'infra' when it cannot be fetched or
+ *   the cache cannot hold it
  */
 export async function provideTree(spec: TreeSpec, options: TreeOptions): Promise<Tree> {
-  const directory = placeOf(spec, options.cache)
-  const known = () => knownTree(spec, options.cache)
-  return (
-    known() ??
-    (await withLock(
-      lockOf(spec),
-      async () => {
-        if (!known()) await prepare(spec, directory, options)
-        const tree = known()
-        if (!tree) throw new Failure('infra', `${directory} vanished while the tree was being prepared`)
-        return tree
-      },
-      options,
-    ))
-  )
+  const checked = await checkSource(spec, `the tree ${spec.label}`)
+  const place = placeOf(checked, options.cache)
+  const isRepository =
+    'git' in checked || ('directory' in checked && existsSync(join(checked.directory, '.git')))
+  if (!isRepository) return provideImported(checked, place, options)
+  // Loaded late: most trees are imported, and lie ready.
+  const { provideCommit } = await import('./repository.ts')
+  return provideCommit('git' in checked ? checked : { ...checked, git: checked.directory }, place, options)
 }
 
-/** The tree, if it lies ready in the cache. */
+/**
+ * The tree, if it lies ready in the cache. That of a directory or a tarball may be older than what is there now; which
+ * commit a ref of a repository names has to be asked.
+ */
 export function knownTree(spec: TreeSpec, cache: string): Tree | undefined {
-  const directory = placeOf(spec, cache)
+  const { directory, lock, label } = placeOf(spec, cache)
   const ready = readReady(directory)
-  return ready && { ...ready, label: spec.label, git: join(directory, 'source'), lock: lockOf(spec) }
+  if (!ready) return undefined
+  const { id, version, base } = ready
+  return { id, version, base, label, git: join(directory, 'source'), lock }
 }
 
-function lockOf(source: DebianSource): string {
-  return `tree-${sourceName(source)}`
+/** Where a tree lies in the cache. */
+export interface Place {
+  directory: string
+  lock: string
+  label: string
 }
 
-/** The Debian version of the tree, if it lies ready in the cache. */
+function placeOf(spec: TreeSpec, cache: string): Place {
+  const name = placeName(spec)
+  return { directory: join(cache, 'trees', name), lock: `tree-${name}`, label: spec.label }
+}
+
+/** The version of a Debian package's tree, if it lies ready in the cache. */
 export function fetchedTree(source: DebianSource, cache: string): string | undefined {
-  return readReady(placeOf(source, cache))?.version
-}
-
-/** The request names the place, so a pin and the unpinned package are kept apart. */
-function placeOf(source: DebianSource, cache: string): string {
-  return join(cache, 'trees', sourceName(source))
-}
-
-function readReady(directory: string): z.infer<typeof readySchema> | undefined {
-  try {
-    return readySchema.parse(JSON.parse(readFileSync(join(directory, 'ready.json'), 'utf8')))
-  } catch {
-    return undefined // not there, or not whole: made again
-  }
-}
-
-async function prepare(source: DebianSource, directory: string, options: TreeOptions): Promise<void> {
-  // Loaded late: a run that finds the tree ready has no use for them.
-  const { downloadPackage } = await import('../debian/download.ts')
-  const { importPackage } = await import('./import.ts')
-  const { git } = await import('./git.ts')
-  const { signal, emit } = options
-  await mkdir(directory, { recursive: true, mode: 0o700 })
-
-  const packageDirectory = join(directory, 'package')
-  const packageFile = join(packageDirectory, 'package.deb')
-  const workTree = join(directory, 'source')
-  const request = source.debian
-  const place = source.suite === undefined ? "the machine's Debian archive" : `Debian's ${source.suite}`
-  const version = () => readText(join(packageDirectory, 'version'))
-  const imported = () => {
-    const [commit, tree] = readText(join(workTree, '.git', 'copylab-imported'))?.split(' ') ?? []
-    return commit && tree ? { commit, tree } : undefined
-  }
-
-  await step(
-    'fetch',
-    `${request} from ${place}`,
-    version() !== undefined && existsSync(packageFile),
-    options,
-    async () => {
-      await checkRoom(directory, roomNeeded, 'a kernel tree needs')
-      // What is left of another package, and what came out of it: the new one may be of another version.
-      for (const old of [packageDirectory, workTree]) await rm(old, { recursive: true, force: true })
-      await publish(packageDirectory, async (temporary) => {
-        await mkdir(temporary, { mode: 0o700 })
-        const aptState = join(options.cache, 'apt')
-        const { version } = await downloadPackage(source, {
-          ...{ directory: temporary, aptState, step: 'fetch', signal, emit },
-        })
-        await writeFile(join(temporary, 'version'), version)
-      })
-    },
-  )
-  await step('unpack', `${request} ${version()} into git`, imported() !== undefined, options, async () => {
-    await rm(workTree, { recursive: true, force: true })
-    await publish(workTree, async (temporary) => {
-      await mkdir(temporary, { mode: 0o700 })
-      const { commit, tree } = await importPackage(packageFile, temporary, options)
-      await writeFile(join(temporary, '.git', 'copylab-imported'), `${commit} ${tree}`)
-    })
-  })
-  await step('checkout', workTree, false, options, async () => {
-    // Left by a checkout that was killed; we hold the tree's own lock.
-    await rm(join(workTree, '.git', 'index.lock'), { force: true })
-    await git(workTree, ['-c', 'checkout.workers=0', 'reset', '--quiet', '--hard', 'base'], { signal })
-  })
-  const base = imported()
-  if (!base) throw new Failure('infra', `${workTree} vanished while it was being checked out`)
-  const ready = join(directory, 'ready.json')
-  const content: z.infer<typeof readySchema> = { id: base.tree, version: version() ?? '', base: base.commit }
-  await writeFile(`${ready}.new`, JSON.stringify(content))
-  await rename(`${ready}.new`, ready)
-}
-
-async function step(
-  name: string,
-  detail: string,
-  done: boolean,
-  { emit, signal }: TreeOptions,
-  work: () => Promise<void>,
-): Promise<void> {
-  signal?.throwIfAborted()
-  if (done) return
-  const started = Date.now()
-  emit?.({ type: 'step-started', step: name, detail })
-  await work()
-  emit?.({ type: 'step-finished', step: name, cached: false, ms: Date.now() - started })
-}
-
-function readText(file: string): string | undefined {
-  try {
-    return readFileSync(file, 'utf8')
-  } catch {
-    return undefined
-  }
+  return readReady(join(cache, 'trees', placeName(source)))?.version
 }

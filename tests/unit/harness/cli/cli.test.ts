@@ -50,7 +50,10 @@ test.each([
   [['run', '--series', 'none', '--series-version', '2'], 'there is no series to take patches of'],
   [['run', '--series', 'none', '--series', 'x'], '--series: none and x cannot both be the series'],
   [['run', '--accel', 'hvf'], 'Allowed choices are auto, kvm, tcg'],
-  [['build', '--tree', '5.0'], 'copylab: --tree: there is no tree "5.0"; expected one of: 6.12'],
+  [
+    ['build', '--tree', '5.0'],
+    'copylab: --tree: there is no tree "5.0"; expected one of: 6.1, 6.12, 7.2, 7.3',
+  ],
 ])('%j is a usage error', async (args, words) => {
   const { exitCode, stderr, stdout } = await copylab(...args)
   expect(stderr).toContain(words)

@@ -9,6 +9,9 @@ const file = () => join(directory, 'copylab.yaml')
 const good = `trees:
   "6.12": { debian: linux-source-6.12 }
   "6.1": { debian: linux-source-6.1=6.1.123-1, suite: bookworm-security }
+  ball: { tarball: ../linux.tar.xz }
+  mine: { directory: linux }
+  next: { git: "https://example.org/next.git", ref: master }
 qemus: { mine: { program: bin/q }, "10.0": { debian: qemu-system-x86, suite: bookworm-backports } }
 tree: "6.12"
 series: patches/x
@@ -34,7 +37,13 @@ describe('a good file', () => {
         qemu: { label: 'qemu-system-x86_64', program: 'qemu-system-x86_64' },
       },
       results: join(directory, 'results'),
-      trees: [{ label: '6.12' }, { label: '6.1' }],
+      trees: [
+        { label: '6.12' },
+        { label: '6.1' },
+        { label: 'ball', tarball: join(directory, '../linux.tar.xz') },
+        { label: 'mine', directory: join(directory, 'linux'), dirty: 'refuse' },
+        { label: 'next', git: 'https://example.org/next.git', ref: 'master' },
+      ],
       qemus: [{ label: 'mine', program: join(directory, 'bin/q') }, { label: '10.0' }],
     })
   })
@@ -78,25 +87,35 @@ describe('a good file', () => {
 
 describe('a wrong file is refused with its line', () => {
   test.each([
-    ['an unknown key', good.replace('series:', 'serie:'), 6, 'unknown key serie'],
+    ['an unknown key', good.replace('series:', 'serie:'), 9, 'unknown key serie'],
     ['a tree that is no file name', good.replace('"6.1":', '"..":'), 3, 'a letter, digit or _ first'],
-    ['an unknown key inside', `${good}machine: { cpus: 2,\n  mem: 3 }\n`, 9, 'unknown key machine.mem'],
-    ['a wrong type', `${good}machine:\n  cpus: many\n`, 9, 'machine.cpus'],
-    ['a bad item of a list', good.replace('extra/mine.config', '7'), 7, 'kconfig.1'],
+    ['an unknown key inside', `${good}machine: { cpus: 2,\n  mem: 3 }\n`, 12, 'unknown key machine.mem'],
+    ['a wrong type', `${good}machine:\n  cpus: many\n`, 12, 'machine.cpus'],
+    ['a bad item of a list', good.replace('extra/mine.config', '7'), 10, 'kconfig.1'],
     [
       'an unreadable package name',
       good.replace('linux-source-6.12 }', 'linux-image }'),
       2,
       'linux-source-X.Y',
     ],
+    ['a tree of no form', good.replace('{ tarball: ../linux.tar.xz }', '{ tar: x }'), 4, '{ tarball: FILE }'],
+    [
+      'a tree of two forms',
+      good.replace('directory: linux', 'directory: linux, ref: x'),
+      5,
+      'trees.mine.ref',
+    ],
+    ['a repository without a ref', good.replace(', ref: master', ''), 6, 'trees.next.ref'],
+    ['a ref that is an option', good.replace('ref: master', 'ref: --upload-pack=x'), 6, 'expected a branch'],
+    ['a tarball that is not there', good.replace('tree: "6.12"', 'tree: ball'), 8, 'there is no file'],
     ['a suite that is none', good.replace('bookworm-security', '../x'), 3, 'expected a suite of Debian'],
-    ['a QEMU without its suite', good.replace(', suite: bookworm-backports', ''), 4, 'qemus.10.0: expected'],
-    ['no YAML', `${good}  - : [\n`, 8, ''],
+    ['a QEMU without its suite', good.replace(', suite: bookworm-backports', ''), 7, 'qemus.10.0: expected'],
+    ['no YAML', `${good}  - : [\n`, 11, ''],
     [
       'a tree that is not listed',
       good.replace('tree: "6.12"', 'tree: "5.0"'),
-      5,
-      'expected one of: 6.12, 6.1',
+      8,
+      'expected one of: 6.12, 6.1, ball, mine, next',
     ],
   ])('%s', async (_what, text, line, words) => {
     await writeFile(file(), text)
@@ -108,7 +127,20 @@ describe('a wrong file is refused with its line', () => {
 
   test('a tree named on the command line is blamed on the option', async () => {
     await writeFile(file(), good)
-    await expect(loadConfig(directory, { tree: 'toString' })).rejects.toThrow(/^--tree: .*6\.12, 6\.1$/)
+    await expect(loadConfig(directory, { tree: 'toString' })).rejects.toThrow(
+      /^--tree: .*6\.12, 6\.1, ball, mine, next$/,
+    )
+  })
+
+  test('--dirty is for directories', async () => {
+    await writeFile(file(), good)
+    await expect(loadConfig(directory, { dirty: 'copy' })).rejects.toThrow(
+      /^--dirty copy: the tree 6\.12 is no/,
+    )
+    await mkdir(join(directory, 'linux'))
+    await writeFile(join(directory, 'linux/Makefile'), 'VERSION = 6\nPATCHLEVEL = 12\n')
+    const config = await loadConfig(directory, { tree: 'mine', dirty: 'copy' })
+    expect(config.tree).toEqual({ label: 'mine', directory: join(directory, 'linux'), dirty: 'copy' })
   })
 
   test.each(['64', '1e3', 'lots', ''])('--memory %j is blamed on the option', async (memory) => {

@@ -49,6 +49,9 @@ test('cells that differ have names that differ, and can be told from a path', as
     ...['/a/mine.config', '/b/mine.config', 'mine', 'memory=512'].map(async (one) =>
       nameOf(await given({ kconfig: [...fragments, one] })),
     ),
+    ...['linux-source-6.12', '6.12=linux-source-6.12@sid', 'https://example.org/x#v1', '6.12=g:x#v1'].map(
+      async (tree) => nameOf(await given({ tree })),
+    ),
     nameOf(await given({ memory: '512' })),
     nameOf(await given({ kconfig: fragments.slice(1) })),
     nameOf({ ...usual, machine: { ...usual.machine, cpus: 4 } }),

@@ -11,6 +11,7 @@ import { provideTree } from '../../../../harness/tree/provide.ts'
 // It starts real programs, and the machine may be busy.
 vi.setConfig({ testTimeout: 120_000 })
 
+const makefile = 'VERSION = 6\nPATCHLEVEL = 12\nSUBLEVEL = 9\nall:\n'
 const spec = { label: '6.12', debian: 'linux-source-6.12' }
 let directory: string
 let cache: string
@@ -58,7 +59,7 @@ beforeEach(async () => {
   const source = join(directory, 'linux-source-6.12')
   await mkdir(join(source, 'scripts'), { recursive: true })
   await writeFile(join(source, '.gitignore'), '/*\n')
-  await writeFile(join(source, 'Makefile'), 'all:\n')
+  await writeFile(join(source, 'Makefile'), makefile)
   await writeFile(join(source, 'big.h'), 'x'.repeat(3_000_000))
   await writeFile(join(source, 'scripts/run "me" ü'), '#!/bin/sh\n', { mode: 0o755 })
   await symlink('Makefile', join(source, 'link'))
@@ -86,7 +87,7 @@ test('the work tree holds every file as the package has it, committed', async ()
   ])
   expect((await stat(join(tree.git, 'scripts/run "me" ü'))).mode & 0o100).toBe(0o100)
   expect((await stat(join(tree.git, 'big.h'))).size).toBe(3_000_000)
-  expect(await readFile(join(tree.git, 'link'), 'utf8')).toBe('all:\n')
+  expect(await readFile(join(tree.git, 'link'), 'utf8')).toBe(makefile)
   expect(await git(tree.git, ['status', '--porcelain', '--ignored'])).toBe('')
   expect(await git(tree.git, ['rev-parse', 'HEAD', 'HEAD^{tree}'])).toBe(`${tree.base}\n${tree.id}`)
 })
@@ -227,10 +228,10 @@ test('a package that was deleted is fetched again, and what came out of it is ma
   await rm(at('ready.json'))
   await rm(at('package/package.deb'))
   const source = join(directory, 'linux-source-6.12')
-  await writeFile(join(source, 'Makefile'), 'another:\n')
+  await writeFile(join(source, 'Makefile'), `${makefile}another:\n`)
   await packageSource()
   const tree = await provideTree(spec, { cache })
-  expect(await readFile(join(tree.git, 'Makefile'), 'utf8')).toBe('another:\n')
+  expect(await readFile(join(tree.git, 'Makefile'), 'utf8')).toBe(`${makefile}another:\n`)
 })
 
 test('a git whose copylab is killed does not go on', async () => {

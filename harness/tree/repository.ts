@@ -1,0 +1,264 @@
+/** Trees that are commits of a git repository: one clone of it is kept, and all its commits share the work tree. */
+import { existsSync, readFileSync } from 'node:fs'
+import { mkdir, rename, rm, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { z } from 'zod'
+import { publish } from '../cache/directory.ts'
+import { withLock } from '../cache/lock.ts'
+import { checkRoom, storageRemedy } from '../cache/room.ts'
+import { Failure } from '../failure.ts'
+import { type GitOptions, git, tryGit } from './git.ts'
+import { roomNeeded, step } from './imported.ts'
+import { inspectTree } from './kernel-source.ts'
+import type { Place, Tree, TreeOptions } from './provide.ts'
+import { isLocal } from './spec.ts'
+
+type Wanted = { git: string; ref: string } | { git: string; directory: string; dirty: 'refuse' | 'copy' }
+
+const recordSchema = z.object({ id: z.string(), version: z.string() })
+
+const wholeHash = /^[0-9a-f]{40}$/
+
+/**
+ * Provides the commit that a branch, a tag or an expression names now, or what a work tree of the user's has. The
+ * user's repository is only read. A commit that is named by its whole hash needs no network once it was fetched.
+ */
+export async function provideCommit(wanted: Wanted, place: Place, options: TreeOptions): Promise<Tree> {
+  const { signal } = options
+  const clone = join(place.directory, 'source')
+  const changes = 'directory' in wanted ? await changesIn(wanted.directory, options) : []
+  if ('directory' in wanted && changes.length > 0 && wanted.dirty === 'refuse')
+    throw dirty(wanted.directory, changes)
+  const given = 'ref' in wanted ? wanted.ref : 'HEAD'
+  const there = async (commit: string) =>
+    existsSync(join(clone, '.git')) &&
+    (await tryGit(clone, ['cat-file', '-e', `${commit}^{commit}`], { signal })).status === 0
+  const known = wholeHash.test(given) && (await there(given))
+  const head = known ? given : await resolve(wanted.git, given, options)
+
+  const provide = async (commit: string, suffix: string) => {
+    const { id, version } = await record(clone, commit, wanted, place, options)
+    const said = `${version}-g${head.slice(0, 12)}${suffix}`
+    return { id, label: place.label, version: said, git: clone, base: commit, lock: place.lock }
+  }
+  // Nothing is fetched, and nobody waited for, when it is there.
+  if (changes.length === 0 && wholeHash.test(head) && (await there(head))) return provide(head, '')
+  return withLock(
+    place.lock,
+    async () => {
+      const commit = await fetchCommit(wanted.git, given, head, clone, options)
+      if (changes.length === 0 || !('directory' in wanted)) return provide(commit, '')
+      return provide(await commitChanges(clone, commit, wanted.directory, changes, options), '-dirty')
+    },
+    options,
+  )
+}
+
+/** Fetches what is not there yet. The caller holds the lock. */
+async function fetchCommit(
+  origin: string,
+  ref: string,
+  head: string,
+  clone: string,
+  options: TreeOptions,
+): Promise<string> {
+  const { signal, emit } = options
+  const find = async () => {
+    if (!existsSync(join(clone, '.git'))) return undefined
+    const found = await tryGit(clone, ['rev-parse', '--verify', '--quiet', `${head}^{commit}`], { signal })
+    return found.status === 0 ? found.stdout : undefined
+  }
+  const asUser: GitOptions = {
+    ...{ signal, asUser: true },
+    note: (note) => emit?.({ type: 'step-progress', step: 'fetch', note }),
+  }
+  const ask = async (directory: string, args: string[]) => {
+    const { status, stderr } = await tryGit(directory, args, asUser)
+    if (status !== 0) throw unreachable(origin, stderr)
+  }
+  const isThere = existsSync(join(clone, '.git'))
+  const found = isThere ? await find() : undefined
+  await step('fetch', `${origin}, branches and tags`, found !== undefined, options, async () => {
+    if (isThere) {
+      // Left by a fetch that was killed; we hold the lock.
+      await rm(join(clone, '.git', 'shallow.lock'), { force: true })
+      return ask(clone, ['fetch', '--progress', '--force', '--tags', '--no-auto-maintenance', 'origin'])
+    }
+    await mkdir(join(clone, '..'), { recursive: true, mode: 0o700 })
+    await checkRoom(join(clone, '..'), roomNeeded, 'a kernel repository needs')
+    // Objects of a repository on the same disk are copied: links to them would change the user's inodes.
+    const how = [
+      '--progress',
+      '--no-checkout',
+      '--no-hardlinks',
+      '--template=',
+      '--config=gc.auto=0',
+      '--origin=origin',
+    ]
+    const make = (temporary: string) => ask('/', ['clone', ...how, '--', origin, temporary])
+    await publish(clone, make)
+  })
+  const fetched = found ?? (await find())
+  if (fetched) return fetched
+  // A commit that no branch or tag leads to.
+  if (wholeHash.test(head)) {
+    const { status } = await tryGit(clone, ['fetch', '--no-auto-maintenance', 'origin', head], asUser)
+    const last = status === 0 ? await find() : undefined
+    if (last) return last
+  }
+  throw await unknownRef(origin, ref, options)
+}
+
+/**
+ * Asks the repository what the name stands for now.
+ * @returns the commit's hash, or what only a clone can make one of: a hash that was cut short, or `v6.12~3`
+ */
+async function resolve(origin: string, ref: string, { signal }: TreeOptions): Promise<string> {
+  const asUser = { signal, asUser: true }
+  if (isLocal(origin)) {
+    const top = await tryGit(origin, ['rev-parse', '--show-cdup'], asUser)
+    if (top.status !== 0) throw noRepository(origin, top.stderr)
+    if (top.stdout)
+      throw noRepository(origin, `it lies in one; the repository is ${join(origin, top.stdout)}`)
+    const args = ['rev-parse', '--verify', '--quiet', '--end-of-options', `${ref}^{commit}`]
+    const { status, stdout } = await tryGit(origin, args, asUser)
+    if (status === 0) return stdout
+    throw await unknownRef(origin, ref, { signal })
+  }
+  const [, name = '', steps = ''] = /^(.*?)([~^].*)?$/.exec(ref) ?? []
+  const { status, stdout, stderr } = await tryGit(
+    '/',
+    ['ls-remote', '--', origin, name, `${name}^{}`],
+    asUser,
+  )
+  if (status !== 0) throw unreachable(origin, stderr)
+  const listed = new Map<string, string>()
+  for (const line of stdout.split('\n')) {
+    const [hash = '', full = ''] = line.split('\t')
+    listed.set(full, hash)
+  }
+  // In git's own order; ls-remote also lists what only ends in the name.
+  const candidates = [name, `refs/${name}`, `refs/tags/${name}`, `refs/heads/${name}`]
+  const full = candidates.find((candidate) => listed.has(candidate))
+  const hash = full && (listed.get(`${full}^{}`) ?? listed.get(full))
+  if (hash) return `${hash}${steps}`
+  if (/^[0-9a-f]{7,40}$/.test(name)) return `${name}${steps}`
+  throw await unknownRef(origin, ref, { signal })
+}
+
+/** What is said of a commit once it was looked at. */
+async function record(
+  clone: string,
+  commit: string,
+  wanted: Wanted,
+  place: Place,
+  { signal }: TreeOptions,
+): Promise<z.infer<typeof recordSchema>> {
+  const directory = join(place.directory, 'commits')
+  const file = join(directory, `${commit}.json`)
+  try {
+    return recordSchema.parse(JSON.parse(readFileSync(file, 'utf8')))
+  } catch {
+    // Not there, or not whole: made again.
+  }
+  const what = 'ref' in wanted ? `${wanted.git}#${wanted.ref}` : wanted.directory
+  const id = await git(clone, ['rev-parse', `${commit}^{tree}`], { signal })
+  const version = await inspectTree(clone, id, { what, kind: 'usage', signal })
+  await mkdir(directory, { recursive: true, mode: 0o700 })
+  const temporary = `${file}.new-${process.pid}`
+  await writeFile(temporary, JSON.stringify({ id, version }))
+  await rename(temporary, file)
+  return { id, version }
+}
+
+interface Change {
+  /** As git status shows it: `M Makefile`, `?? new.c`. */
+  shown: string
+  paths: string[]
+}
+
+/** What differs from the commit that is checked out, files that git was told to ignore left out. */
+async function changesIn(directory: string, { signal }: TreeOptions): Promise<Change[]> {
+  const args = ['status', '--porcelain', '-z', '--untracked-files=all', '--no-renames']
+  const { status, stdout, stderr } = await tryGit(directory, args, { signal, asUser: true })
+  if (status !== 0) throw noRepository(directory, stderr)
+  return stdout
+    .split('\0')
+    .filter(Boolean)
+    .map((entry) => ({ shown: entry.trim(), paths: [entry.slice(3)] }))
+}
+
+/** A commit on top of `head` with the user's changes, in the clone; the user's index and objects stay as they are. */
+async function commitChanges(
+  clone: string,
+  head: string,
+  directory: string,
+  changes: Change[],
+  { signal }: TreeOptions,
+): Promise<string> {
+  const index = join(clone, '.git', 'copylab-index')
+  await rm(index, { force: true })
+  const options = { signal, index }
+  await git(clone, ['read-tree', head], options)
+  const input = changes.flatMap(({ paths }) => paths.map((path) => `${path}\0`)).join('')
+  const files = [`--git-dir=${join(clone, '.git')}`, `--work-tree=${directory}`]
+  const update = ['update-index', '--add', '--remove', '-z', '--stdin']
+  const { status, stderr } = await tryGit(directory, [...files, ...update], { ...options, input })
+  if (status !== 0) {
+    const storage = storageRemedy(stderr)
+    const message = `cannot take over the changes in ${directory}: ${stderr.trim()}`
+    throw new Failure(storage.remedy ? 'infra' : 'usage', message, { remedy: 'commit them', ...storage })
+  }
+  const tree = await git(clone, ['write-tree'], options)
+  await rm(index, { force: true })
+  return git(clone, ['commit-tree', '-p', head, '-m', 'with changes', tree], { signal })
+}
+
+function dirty(directory: string, changes: Change[]): Failure {
+  const more = changes.length > 3 ? `, and ${changes.length - 3} more` : ''
+  const some = changes.slice(0, 3).map(({ shown }) => shown)
+  return new Failure('usage', `${directory} has changes that are not committed: ${some.join(', ')}${more}`, {
+    remedy: 'commit them, or take them as they are with --dirty copy (dirty: copy in copylab.yaml)',
+  })
+}
+
+function noRepository(path: string, stderr: string): Failure {
+  return new Failure('usage', `${path} is no git repository that can be read: ${lastLine(stderr)}`, {
+    ...(/dubious ownership/.test(stderr) && { remedy: `git config --global --add safe.directory ${path}` }),
+  })
+}
+
+function unreachable(origin: string, stderr: string): Failure {
+  const words = lastLine(stderr)
+  const remedy =
+    'check the address, the network and your credentials; a commit that was fetched once needs none of them when it ' +
+    'is named by its whole hash'
+  return new Failure('infra', `cannot fetch ${origin}: ${words}`, { remedy, ...storageRemedy(stderr) })
+}
+
+async function unknownRef(
+  origin: string,
+  ref: string,
+  { signal }: Pick<GitOptions, 'signal'>,
+): Promise<Failure> {
+  const asUser = { signal, asUser: true }
+  const near = ref
+    .replace(/[~^].*/, '')
+    .slice(0, 5)
+    .replace(/[*?[\]]/g, '')
+  const { stdout } = await tryGit('/', ['ls-remote', '--refs', '--', origin, `*${near}*`], asUser)
+  const names = stdout.match(/refs\/(?:heads|tags)\/\S+/g) ?? []
+  const like = names.slice(-5).map((name) => name.replace(/^refs\/(heads|tags)\//, ''))
+  const hint = like.length ? `; it has ${like.join(', ')}` : ''
+  return new Failure('usage', `${origin} has no branch, tag or commit ${JSON.stringify(ref)}${hint}`, {
+    remedy: `git ls-remote ${origin} shows what it has`,
+  })
+}
+
+/** git's own reason; what comes before it is progress or advice. */
+function lastLine(stderr: string): string {
+  const lines = stderr.split(/[\r\n]+/).filter((line) => line.trim())
+  return (
+    lines.find((line) => /^(fatal|error|remote|ssh): /.test(line)) ?? lines.at(-1) ?? 'git gave no reason'
+  )
+}
