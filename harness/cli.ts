@@ -1,6 +1,8 @@
 import { readFileSync } from 'node:fs'
 import { Command, CommanderError } from 'commander'
+import { checkNames } from './check/result.ts'
 import type { BenchOptions } from './commands/bench.ts'
+import type { CheckOptions } from './commands/check-series.ts'
 import type { CommandContext } from './commands/run.ts'
 import type { Overrides } from './config/load.ts'
 import { describeFailure, Failure } from './failure.ts'
@@ -86,6 +88,38 @@ function commandLine(start: Start): Command {
       }),
     )
 
+  addConfigOptions(program.command('check-series'), [...seriesOptions, 'kconfig', 'results'])
+    .description('check each patch of the series: it applies, builds, and what the usual tools say of it')
+    .option(
+      '--tree <names>',
+      'trees, separated by commas (default: all that the series has patches for)',
+      words,
+    )
+    .option('--only <checks>', `of ${checkNames.join(', ')}; separated by commas`, words)
+    .option('--w1', 'compile what a patch touches with W=1, too')
+    .option('--sparse', 'run sparse over what a patch touches, too')
+    .option(
+      '--ignore <types>',
+      "types of checkpatch's messages that do not count, such as FILE_PATH_CHANGES",
+      words,
+    )
+    .option('--full', 'build the whole kernel after each patch, which takes long')
+    .option('--json', 'print the results as JSON')
+    .addHelpText(
+      'after',
+      examples(
+        'copylab check-series',
+        'copylab check-series --tree 6.12 --sparse',
+        'copylab check-series --series thread.mbox --only apply,checkpatch',
+      ),
+    )
+    .action((options: CheckOptions) =>
+      start(async (context) => {
+        const { checkSeries } = await import('./commands/check-series.ts')
+        return checkSeries(options, context)
+      }),
+    )
+
   program
     .command('list')
     .description('list the cases')
@@ -140,6 +174,10 @@ function commandLine(start: Start): Command {
     )
   for (const command of [program, ...program.commands]) command.exitOverride()
   return program
+}
+
+function words(value: string, before: string[] | undefined): string[] {
+  return [...(before ?? []), ...value.split(',').filter(Boolean)]
 }
 
 function examples(...lines: string[]): string {

@@ -14,7 +14,10 @@ export interface FileDiff {
   /** The file's mode after it, when the diff says one: `120000` is a symbolic link. */
   mode?: string
   hunks: Hunk[]
-  /** The lines that it adds, joined. */
+  /** The file is not there before it. */
+  created: boolean
+  /** The lines that it takes away and those that it adds, joined. */
+  removed: string
   added: string
 }
 
@@ -49,18 +52,19 @@ export function parseDiff(text: string): Diff {
     const line = (lines[index] ?? '').replace(/\r$/, '')
     const git = /^diff --git (.+)$/.exec(line)?.[1]
     if (git !== undefined) {
-      file = { paths: gitPaths(git), hunks: [], added: '' }
+      file = { paths: gitPaths(git), hunks: [], created: false, removed: '', added: '' }
       diff.files.push(file)
       hasGitHeader = true
       continue
     }
     if (line.startsWith('--- ') && lines[index + 1]?.startsWith('+++ ')) {
       if (!hasGitHeader || !file || file.hunks.length) {
-        file = { paths: [], hunks: [], added: '' }
+        file = { paths: [], hunks: [], created: false, removed: '', added: '' }
         diff.files.push(file)
       }
       const named = [line, lines[index + 1] ?? ''].map((one) => namedPath(one.slice(4)))
       file.paths = named.filter((path) => path !== undefined)
+      file.created ||= named[0] === undefined
       hasGitHeader = false
       index += 1
       continue
@@ -68,6 +72,7 @@ export function parseDiff(text: string): Diff {
     if (!file) continue
     const mode = /^(?:new file mode|new mode) (\d+)/.exec(line)?.[1] ?? /^index .* (\d{6})$/.exec(line)?.[1]
     if (mode !== undefined) file.mode = mode
+    if (line.startsWith('new file mode ')) file.created = true
     const moved = /^(?:rename|copy) (?:from|to) (.+)$/.exec(line)?.[1]
     if (moved !== undefined) file.paths.push(utf8(unquote(moved)))
     if (/^@@ -\d+(,\d+)? \+\d+(,\d+)? @@/.test(line)) {
@@ -90,8 +95,10 @@ function readHunk(lines: string[], start: number, file: FileDiff, diff: Diff): n
     const line = lines[index]
     const last = index >= lines.length - 1 && !line
     const first = line === undefined || last ? undefined : (line[0] ?? ' ')
-    if (first === '-') old -= 1
-    else if (first === '+') {
+    if (first === '-') {
+      old -= 1
+      file.removed += `${line?.slice(1)}\n`
+    } else if (first === '+') {
       now -= 1
       file.added += `${line?.slice(1)}\n`
     } else if (first === ' ' || first === '\r') {

@@ -11,6 +11,9 @@ import { blobPack, rangePatches } from './range.ts'
 import { sourceOf } from './source.ts'
 import { checkPatch, findThread } from './thread.ts'
 
+/** A directory has patches for other trees, maybe, but none for this one. */
+export class NoSeriesForTree extends Failure {}
+
 /** One of several series that are applied one upon the other. */
 export interface Part {
   name: string
@@ -55,7 +58,7 @@ export async function loadPart(spec: string, label: string, version: number | un
   const files = source.kind === 'file' ? [path] : await patchFiles(path)
   if (files.length === 0) {
     const [first = '', second] = seriesFiles(path, label)
-    throw new Failure(
+    throw new NoSeriesForTree(
       'usage',
       `${path} has no series for the tree ${label}: neither ${first} nor ${second}, nor patch files`,
       { remedy: `write the patches' names, in order, to ${first}, or use --series none` },

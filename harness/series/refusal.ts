@@ -4,12 +4,23 @@ import { basename, dirname, join, resolve } from 'node:path'
 import { quoted } from '../../qemu/lost.ts'
 import { withPrivateDirectory } from '../../qemu/private-directory.ts'
 import { cacheDirectory } from '../cache/directory.ts'
-import { Failure } from '../failure.ts'
+import { Failure, type FailureDetails } from '../failure.ts'
 import { type GitOptions, git, tryGit } from '../tree/git.ts'
 import { knownTree, type Tree } from '../tree/provide.ts'
 import type { Diff } from './diff.ts'
 import type { Patch, Series } from './load.ts'
 import { readMail } from './mail.ts'
+
+/** A patch of a series does not apply. */
+export class PatchRefused extends Failure {
+  /** Of the patch, from 1. */
+  readonly number: number
+
+  constructor(number: number, message: string, details: FailureDetails) {
+    super('usage', message, details)
+    this.number = number
+  }
+}
 
 /** What git am says on the way, and its advice for a work tree that is the user's own. */
 const amChatter = /^(Applying: |hint: |When you have resolved|If you prefer to skip|To restore the original)/
@@ -26,7 +37,7 @@ export async function refusal(
   series: Series,
   output: string,
   options: GitOptions,
-): Promise<Failure> {
+): Promise<PatchRefused> {
   const next = Number(await readFile(stoppedAt(tree), 'utf8').catch(() => '0'))
   const patch = series.patches[next - 1]
   const which = patch ? `${patch.path} (${next} of ${series.patches.length})` : `series ${series.name}`
@@ -48,7 +59,7 @@ export async function refusal(
     ...(series.madeOn === undefined ? [] : [`  ${series.madeOn}`]),
   ]
   const rebase = `rebase the series onto ${tree.base.slice(0, 12)}; the command makes a worktree to do it in`
-  return new Failure('usage', lines.join('\n'), {
+  return new PatchRefused(patch ? next : 1, lines.join('\n'), {
     ...(rejected.directory === undefined ? {} : { log: rejected.directory }),
     command: `${quoted(worktree)} && ${quoted(am)}`,
     remedy: applies ? `--tree ${applies.tree.label}, to which it applies, or ${rebase}` : rebase,

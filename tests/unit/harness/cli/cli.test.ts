@@ -49,6 +49,10 @@ test.each([
   [['run', '--series', 'nowhere'], 'there is no series /'],
   [['run', '--series', 'none', '--series-version', '2'], 'there is no series to take patches of'],
   [['run', '--series', 'none', '--series', 'x'], '--series: none and x cannot both be the series'],
+  [
+    ['check-series', '--only', 'apply,biuld'],
+    'copylab: --only: there is no check biuld; expected some of: apply,',
+  ],
   [['run', '--accel', 'hvf'], 'Allowed choices are auto, kvm, tcg'],
   [
     ['build', '--tree', '5.0'],

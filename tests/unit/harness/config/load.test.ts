@@ -71,6 +71,20 @@ describe('a good file', () => {
     expect((await loadConfig(cwd, { series: ['none'] })).series).toEqual([])
   })
 
+  test('may stack series, with a profile of their own that another series on the command line leaves behind', async () => {
+    const list = 'series: [patches/x, thread.mbox]\nprofile: p.yaml'
+    await writeFile(file(), good.replace('series: patches/x', list))
+    const own = await loadConfig(directory)
+    expect(own).toMatchObject({ series: [join(directory, 'patches/x'), join(directory, 'thread.mbox')] })
+    expect(own).toMatchObject({ profile: join(directory, 'p.yaml'), seriesVersion: undefined })
+    const other = await loadConfig(directory, { series: ['../l:a..b', 'y'], seriesVersion: '3' })
+    expect(other.series).toEqual([`${join(directory, '../l')}:a..b`, join(directory, 'y')])
+    expect([other.profile, other.seriesVersion]).toEqual([undefined, 3])
+    expect((await loadConfig(directory, { profile: 'q' })).profile).toBe(join(directory, 'q'))
+    await writeFile(file(), good.replace('series: patches/x', 'series: [none, y]'))
+    await expect(loadConfig(directory)).rejects.toThrow('series: none and y cannot both be the series')
+  })
+
   test.each([
     ['10.0', { label: '10.0', debian: 'qemu-system-x86', suite: 'bookworm-backports' }],
     ['mine', { label: 'mine', program: expect.stringMatching(/^\/.*\/bin\/q$/) }],
