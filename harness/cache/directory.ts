@@ -41,22 +41,46 @@ export async function publish(
   make: (temporary: string) => Promise<void>,
   { durable = false }: { durable?: boolean } = {},
 ): Promise<void> {
-  await mkdir(dirname(final), { recursive: true, mode: 0o700 })
-  await removeLeftovers(final)
-  // Process numbers come again, always the same ones in containers: the rest of the name must not.
-  const temporary = `${final}.new-${process.pid}-${randomUUID().slice(-12)}`
-  filling.add(temporary)
-  try {
+  await withTemporary(final, async (temporary) => {
     await make(temporary)
     if (durable) await sync(temporary)
     await rename(temporary, final).catch((error: NodeJS.ErrnoException) => {
       if (error.code !== 'ENOTEMPTY' && error.code !== 'EEXIST') throw error
     })
     if (durable) await sync(dirname(final), false)
+  })
+}
+
+/** Runs `work` with a private name beside `path`; what is left there in the end is removed. */
+export async function withTemporary<T>(path: string, work: (temporary: string) => Promise<T>): Promise<T> {
+  await mkdir(dirname(path), { recursive: true, mode: 0o700 })
+  await removeLeftovers(path)
+  const temporary = temporaryName(path)
+  filling.add(temporary)
+  try {
+    return await work(temporary)
   } finally {
     await rm(temporary, { recursive: true, force: true })
     filling.delete(temporary)
   }
+}
+
+function temporaryName(final: string): string {
+  // Process numbers come again, always the same ones in containers: the rest of the name must not.
+  return `${final}.new-${process.pid}-${randomUUID().slice(-12)}`
+}
+
+/** Removes what has been published, at once for everybody who looks; what a killed process leaves of it is cleared away. */
+export async function discard(path: string): Promise<void> {
+  await withTemporary(path, (temporary) => rename(path, temporary)).catch((error: NodeJS.ErrnoException) => {
+    if (error.code !== 'ENOENT') throw error
+  })
+}
+
+/** Whether a path is what a process that was killed left while it published or discarded something. */
+export function isLeftover(path: string): boolean {
+  const pid = Number(/\.new-(\d+)-[^/]+$/.exec(path)?.[1] ?? Number.NaN)
+  return pid > 0 && !(pid === process.pid ? filling.has(path) : isAlive(pid))
 }
 
 /** fsync(2) of a file, or of a directory after all that is in it. */
@@ -75,10 +99,9 @@ async function sync(path: string, withContent = true): Promise<void> {
 async function removeLeftovers(final: string): Promise<void> {
   const directory = dirname(final)
   for (const name of await readdir(directory)) {
-    const pid = name.startsWith(`${basename(final)}.new-`) ? Number(name.split('-').at(-2)) : Number.NaN
     const path = join(directory, name)
-    const isUsed = pid === process.pid ? filling.has(path) : isAlive(pid)
-    if (pid && !isUsed) await rm(path, { recursive: true, force: true })
+    if (!name.startsWith(`${basename(final)}.new-`) || !isLeftover(path)) continue
+    await rm(path, { recursive: true, force: true })
   }
 }
 

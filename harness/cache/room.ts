@@ -11,14 +11,26 @@ export async function checkRoom(directory: string, bytes: number, needs: string)
   if (bavail * bsize >= bytes) return
   throw new Failure(
     'infra',
-    `${needs} ${gigabytes(bytes)}; ${directory} has ${gigabytes(bavail * bsize)} left`,
+    `${needs} ${showBytes(bytes)}; ${directory} has ${showBytes(bavail * bsize)} left`,
     { remedy: roomRemedy },
   )
 }
 
-/** `3.5 GB` */
-export function gigabytes(bytes: number): string {
-  return `${(bytes / 1e9).toFixed(1)} GB`
+/** `3.5 GB`, `18.0 MB`, `4.1 kB` */
+export function showBytes(bytes: number): string {
+  const [unit, size] = bytes >= 1e9 ? ['GB', 1e9] : bytes >= 1e6 ? ['MB', 1e6] : ['kB', 1e3]
+  return `${(bytes / size).toFixed(1)} ${unit}`
+}
+
+/**
+ * Reads a size such as `40G`, `500M` or `1.5T`, in decimal units.
+ * @returns bytes, or undefined: it is none
+ */
+export function parseBytes(text: string): number | undefined {
+  const [, number, unit = ''] = /^(\d+(?:\.\d+)?) ?([kMGT]?)B?$/i.exec(text) ?? []
+  const power = ['', 'k', 'm', 'g', 't'].indexOf(unit.toLowerCase())
+  const bytes = Math.round(Number(number) * 1000 ** power)
+  return number !== undefined && bytes > 0 && Number.isSafeInteger(bytes) ? bytes : undefined
 }
 
 /** Whether an error, of Node.js or of a program in the C locale, says that there is no room on the disk. */

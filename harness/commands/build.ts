@@ -3,7 +3,7 @@ import { loadConfig, type Overrides } from '../config/load.ts'
 import { provideKernel } from '../kernel/provide.ts'
 import { showProgress } from '../report/progress.ts'
 import { configuredSeries } from '../series/load.ts'
-import { provideTree } from '../tree/provide.ts'
+import { findTree } from '../tree/find.ts'
 import type { CommandContext } from './run.ts'
 
 /** `copylab build`: prints the path of the kernel's image, alone, on standard output. */
@@ -13,7 +13,7 @@ export async function build(options: Overrides, { cwd, signal }: CommandContext)
   try {
     const common = { cache: cacheDirectory(), emit: progress.emit, signal }
     const series = await configuredSeries(config)
-    const tree = await provideTree(config.tree, common)
+    const tree = await findTree(config.tree, common)
     const kernel = await provideKernel({ tree, series, fragments: config.kconfig, ...common })
     process.stdout.write(`${kernel.image}\n`)
     return 0

@@ -1,9 +1,10 @@
-import { access, copyFile, readFile, writeFile } from 'node:fs/promises'
+import { access, copyFile, readFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { execa } from 'execa'
 import { storageRemedy } from '../cache/room.ts'
 import type { Emit } from '../events.ts'
 import { Failure } from '../failure.ts'
+import { type CcacheCounts, readCcacheLog, showCcache, statsVariable } from './ccache.ts'
 import type { Request } from './fragments.ts'
 import { configure } from './kconfig.ts'
 import { runMake } from './make.ts'
@@ -27,6 +28,7 @@ export interface BuildOptions {
 }
 
 export interface Built {
+  ccache: CcacheCounts | null
   /** Writes the image that QEMU starts, without symbols and debug information. */
   install(to: string): Promise<void>
 }
@@ -44,7 +46,9 @@ export function imageOf(config: string): { target: string; file: string } {
 /** Configures and builds the kernel. */
 export async function build(options: BuildOptions): Promise<Built> {
   const { source, directory, requests, jobs, log, lock, step, signal, emit } = options
-  const environment = buildEnvironment(options.ccacheBase)
+  const ccacheLog = join(directory, 'copylab-ccache.log')
+  await rm(ccacheLog, { force: true })
+  const environment = { ...buildEnvironment(options.ccacheBase), [statsVariable]: ccacheLog }
   const compiler = (await hasCcache()) ? ['CC=ccache gcc'] : []
   const common = ['-C', source, `O=${directory}`, `-j${jobs}`, ...compiler, ...reproducible]
   const make = (targets: string[], onLine?: (line: string) => void) =>
@@ -63,8 +67,11 @@ export async function build(options: BuildOptions): Promise<Built> {
     }),
   )
   await count.save()
+  const ccache = await readCcacheLog(ccacheLog)
+  if (ccache) emit?.({ type: 'note', message: showCcache(ccache) })
   const file = join(directory, image.file)
   return {
+    ccache,
     async install(to) {
       if (image.target === 'vmlinux') await strip(file, to, signal)
       else await copyFile(file, to)

@@ -1,20 +1,23 @@
 import { createHash } from 'node:crypto'
-import { readFileSync, statSync } from 'node:fs'
+import { createReadStream, readFileSync, statSync } from 'node:fs'
 import { copyFile, mkdir, readFile, rm, stat, writeFile } from 'node:fs/promises'
 import { availableParallelism } from 'node:os'
 import { join } from 'node:path'
 import { z } from 'zod'
 import { publish } from '../cache/directory.ts'
-import { withLock } from '../cache/lock.ts'
+import { buildLockFile, keepInUse, kernelLock, withLock } from '../cache/lock.ts'
 import type { Emit } from '../events.ts'
 import { Failure } from '../failure.ts'
 import type { Series } from '../series/load.ts'
+import type { FoundTree } from '../tree/find.ts'
 import type { Tree } from '../tree/provide.ts'
+import type { CcacheCounts } from './ccache.ts'
 import { configLine, type Request, readFragments } from './fragments.ts'
 import { compilerVersion } from './toolchain.ts'
 
 export interface KernelOptions {
-  tree: Tree
+  /** One that is only found is provided when a kernel has to be built from it. */
+  tree: Tree | FoundTree
   /** null: the tree as it is. */
   series: Series | null
   /** Paths of kconfig fragments. */
@@ -34,6 +37,7 @@ export interface Kernel {
   release: string
   /** Path of the final .config. */
   config: string
+  /** Of the tree that was asked for; the same content may have been built under another name. */
   treeVersion: string
   compiler: string
   seriesHash: string | null
@@ -43,12 +47,14 @@ export interface Kernel {
   built: boolean
   /** Milliseconds that the build took, whenever that was. */
   buildMs: number
+  /** What ccache did in that build; null: it was not there, or does not say. */
+  ccache: CcacheCounts | null
 }
 
 /** Raised when the way of building changes what comes out of the same inputs. */
 const recipe = 2
 
-const metaSchema = z.object({
+export const metaSchema = z.object({
   release: z.string(),
   treeVersion: z.string(),
   compiler: z.string(),
@@ -56,6 +62,9 @@ const metaSchema = z.object({
   buildMs: z.number(),
   /** Of the image: one that was cut short must not boot as if it were the kernel's fault. */
   imageBytes: z.number(),
+  /** Kernels of older copylabs have none. */
+  imageSha256: z.string().optional(),
+  ccache: z.object({ hits: z.number(), misses: z.number() }).nullable().default(null),
 })
 type Meta = z.infer<typeof metaSchema>
 
@@ -76,32 +85,40 @@ export async function provideKernel(wanted: KernelOptions): Promise<Kernel> {
   const key = createHash('sha256').update(JSON.stringify(inputs)).digest('hex')
   const directory = join(cache, 'kernels', key)
   const known = () => readKernel(directory, key)
+  // From here on nobody evicts it.
+  await keepInUse(kernelLock(key), options)
   const cached = known()
-  if (cached) return { ...cached, built: false }
+  if (cached) return { ...cached, treeVersion: tree.version, built: false }
 
+  const source = 'provide' in tree ? await tree.provide() : tree
+  // The package has moved on since its content was recorded: that is another kernel, which may be there.
+  if (source.id !== tree.id) return provideKernel({ ...wanted, tree: source })
   let built = false
   const started = Date.now()
   const kernel = await withLock(
-    tree.lock,
+    source.lock,
     async (lock) => {
       const other = known()
       if (other) return other
       built = true
       // What is there but not whole would keep the new one out.
       await rm(directory, { recursive: true, force: true })
-      await buildKernel(directory, requests, compiler, lock, started, options)
+      await buildKernel(directory, requests, compiler, lock, started, { ...options, tree: source })
       return known()
     },
     options,
   )
   if (!kernel) throw new Failure('infra', `${directory} vanished as soon as it was published`)
-  return { ...kernel, built }
+  if (built) await import('../cache/prune.ts').then(({ keepWithinLimit }) => keepWithinLimit(cache, options))
+  return { ...kernel, treeVersion: source.version, built }
 }
 
 function readKernel(directory: string, key: string): Omit<Kernel, 'built'> | undefined {
   const inside = (name: string) => join(directory, name)
   try {
-    const { imageBytes, ...meta } = metaSchema.parse(JSON.parse(readFileSync(inside('meta.json'), 'utf8')))
+    const { imageBytes, imageSha256, ...meta } = metaSchema.parse(
+      JSON.parse(readFileSync(inside('meta.json'), 'utf8')),
+    )
     if (statSync(inside('image')).size !== imageBytes) return undefined
     return { ...meta, key, image: inside('image'), config: inside('config'), buildLog: inside('build.log') }
   } catch {
@@ -115,7 +132,7 @@ async function buildKernel(
   compiler: string,
   lock: number,
   started: number,
-  options: KernelOptions,
+  options: KernelOptions & { tree: Tree },
 ): Promise<void> {
   // Loaded late: a run that finds its kernel has no use for them.
   const { applySeries } = await import('../series/apply.ts')
@@ -139,6 +156,7 @@ async function buildKernel(
   const hashes = [`${tree.lock} ${tree.id}`, requests.map(configLine).join('\n')].map(shortHash)
   const buildDirectory = join(cache, 'build', [tree.label, ...hashes].join('-'))
   await mkdir(buildDirectory, { recursive: true, mode: 0o700 })
+  await writeFile(join(buildDirectory, buildLockFile), tree.lock)
   const log = join(buildDirectory, 'copylab-build.log')
   await rm(log, { force: true })
   const result = await build({
@@ -167,10 +185,19 @@ async function buildKernel(
       seriesHash: series?.hash ?? null,
       buildMs: Date.now() - started,
       imageBytes: (await stat(image)).size,
+      imageSha256: await sha256(image),
+      ccache: result.ccache,
     }
     await writeFile(join(temporary, 'meta.json'), `${JSON.stringify(meta, null, 2)}\n`)
   }
   await publish(directory, fill, { durable: true })
+}
+
+/** SHA-256 of a file, in hex. */
+export async function sha256(file: string): Promise<string> {
+  const hash = createHash('sha256')
+  for await (const part of createReadStream(file)) hash.update(part)
+  return hash.digest('hex')
 }
 
 function shortHash(text: string): string {

@@ -12,7 +12,7 @@ import { deviceTraceEvents } from '../evidence/device-trace.ts'
 import { type Kernel, provideKernel } from '../kernel/provide.ts'
 import { provideQemu } from '../qemu/provide.ts'
 import { seriesFacts } from '../series/load.ts'
-import { provideTree } from '../tree/provide.ts'
+import { findTree } from '../tree/find.ts'
 import type { CellFacts } from './outcome.ts'
 import type { Cell } from './plan.ts'
 import { together } from './together.ts'
@@ -67,12 +67,12 @@ export async function provideCell(
     })
   }
   const provideSource = async (signal: AbortSignal) => {
-    const tree = await provideTree(cell.tree, { cache, signal, emit })
+    const tree = await findTree(cell.tree, { cache, signal, emit })
     const { series, kconfig } = cell
     const kernel = await provideKernel({ tree, series, fragments: kconfig, cache, signal, emit })
-    return { tree, kernel }
+    return kernel
   }
-  const [machine, root, { tree, kernel }] = await together(signal, (signal) => [
+  const [machine, root, kernel] = await together(signal, (signal) => [
     provideMachine(signal),
     provideRoot(),
     provideSource(signal),
@@ -81,7 +81,7 @@ export async function provideCell(
   return {
     facts: {
       cell,
-      treeVersion: tree.version,
+      treeVersion: kernel.treeVersion,
       series: series && seriesFacts(series),
       kernel: kernelFacts(kernel),
       machine,

@@ -28,7 +28,8 @@ const readySchema = z.object({
 
 type Ready = z.infer<typeof readySchema>
 
-type ImportedSource = Exclude<TreeSource, { git: string }>
+/** A directory here is one that is no git work tree. */
+export type ImportedSource = Exclude<TreeSource, { git: string }>
 
 /**
  * Three steps, each whole or absent, so that an interrupted run goes on after the last whole one: the package, the
@@ -60,6 +61,16 @@ export async function provideImported(
       options,
     ))
   )
+}
+
+/** The identity of a tree that was imported once and has not changed since; its files may be gone. */
+export async function findImported(
+  source: ImportedSource,
+  { directory }: Place,
+  options: TreeOptions,
+): Promise<Pick<Ready, 'id' | 'version'> | undefined> {
+  const ready = readReady(directory)
+  return ready && ready.stamp === (await stampOf(source, options)) ? ready : undefined
 }
 
 export function readReady(directory: string): Ready | undefined {
@@ -119,6 +130,7 @@ async function prepare(
   // Loaded late: a run that finds the tree ready has no use for them.
   const { importTree } = await import('./import.ts')
   const { git } = await import('./git.ts')
+  const { keepWithinLimit } = await import('../cache/prune.ts')
   const { debianArchive, directoryArchive, tarball } = await import('./archive.ts')
   const { signal } = options
   await mkdir(directory, { recursive: true, mode: 0o700 })
@@ -170,6 +182,7 @@ async function prepare(
   const content: Ready = { id: base.tree, version, base: base.commit, stamp }
   await writeFile(`${ready}.new`, JSON.stringify(content))
   await rename(`${ready}.new`, ready)
+  await keepWithinLimit(options.cache, options)
 }
 
 async function fetchPackage(

@@ -1,9 +1,11 @@
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
-import type { TreeSpec } from '../config/schema.ts'
+import { keepInUse } from '../cache/lock.ts'
+import type { TreeSource, TreeSpec } from '../config/schema.ts'
 import type { DebianSource } from '../debian/source.ts'
 import type { Emit } from '../events.ts'
-import { provideImported, readReady } from './imported.ts'
+import { type ImportedSource, provideImported, readReady } from './imported.ts'
+import type { RepositorySource } from './repository.ts'
 import { checkSource, placeName } from './spec.ts'
 
 export interface TreeOptions {
@@ -38,12 +40,17 @@ export interface Tree {
 export async function provideTree(spec: TreeSpec, options: TreeOptions): Promise<Tree> {
   const checked = await checkSource(spec, `the tree ${spec.label}`)
   const place = placeOf(checked, options.cache)
-  const isRepository =
-    'git' in checked || ('directory' in checked && existsSync(join(checked.directory, '.git')))
-  if (!isRepository) return provideImported(checked, place, options)
+  // From here on nobody evicts it.
+  await keepInUse(place.lock, options)
+  if (!isRepository(checked)) return provideImported(checked as ImportedSource, place, options)
   // Loaded late: most trees are imported, and lie ready.
   const { provideCommit } = await import('./repository.ts')
-  return provideCommit('git' in checked ? checked : { ...checked, git: checked.directory }, place, options)
+  return provideCommit(checked, place, options)
+}
+
+/** Whether git knows the commits of a source. */
+export function isRepository(source: TreeSource): source is RepositorySource {
+  return 'git' in source || ('directory' in source && existsSync(join(source.directory, '.git')))
 }
 
 /**
@@ -53,7 +60,7 @@ export async function provideTree(spec: TreeSpec, options: TreeOptions): Promise
 export function knownTree(spec: TreeSpec, cache: string): Tree | undefined {
   const { directory, lock, label } = placeOf(spec, cache)
   const ready = readReady(directory)
-  if (!ready) return undefined
+  if (!ready || !existsSync(join(directory, 'source', '.git'))) return undefined
   const { id, version, base } = ready
   return { id, version, base, label, git: join(directory, 'source'), lock }
 }
@@ -65,7 +72,7 @@ export interface Place {
   label: string
 }
 
-function placeOf(spec: TreeSpec, cache: string): Place {
+export function placeOf(spec: TreeSpec, cache: string): Place {
   const name = placeName(spec)
   return { directory: join(cache, 'trees', name), lock: `tree-${name}`, label: spec.label }
 }

@@ -1,11 +1,12 @@
 /** Trees that are commits of a git repository: one clone of it is kept, and all its commits share the work tree. */
 import { existsSync, readFileSync } from 'node:fs'
 import { mkdir, rename, rm, writeFile } from 'node:fs/promises'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { z } from 'zod'
 import { publish } from '../cache/directory.ts'
 import { withLock } from '../cache/lock.ts'
 import { checkRoom, storageRemedy } from '../cache/room.ts'
+import type { TreeSource } from '../config/schema.ts'
 import { Failure } from '../failure.ts'
 import { type GitOptions, git, tryGit } from './git.ts'
 import { roomNeeded, step } from './imported.ts'
@@ -13,7 +14,8 @@ import { inspectTree } from './kernel-source.ts'
 import type { Place, Tree, TreeOptions } from './provide.ts'
 import { isLocal } from './spec.ts'
 
-type Wanted = { git: string; ref: string } | { git: string; directory: string; dirty: 'refuse' | 'copy' }
+/** A directory here is a git work tree. */
+export type RepositorySource = Extract<TreeSource, { git: string } | { directory: string }>
 
 const recordSchema = z.object({ id: z.string(), version: z.string() })
 
@@ -23,35 +25,60 @@ const wholeHash = /^[0-9a-f]{40}$/
  * Provides the commit that a branch, a tag or an expression names now, or what a work tree of the user's has. The
  * user's repository is only read. A commit that is named by its whole hash needs no network once it was fetched.
  */
-export async function provideCommit(wanted: Wanted, place: Place, options: TreeOptions): Promise<Tree> {
-  const { signal } = options
-  const clone = join(place.directory, 'source')
-  const changes = 'directory' in wanted ? await changesIn(wanted.directory, options) : []
-  if ('directory' in wanted && changes.length > 0 && wanted.dirty === 'refuse')
-    throw dirty(wanted.directory, changes)
-  const given = 'ref' in wanted ? wanted.ref : 'HEAD'
-  const there = async (commit: string) =>
-    existsSync(join(clone, '.git')) &&
-    (await tryGit(clone, ['cat-file', '-e', `${commit}^{commit}`], { signal })).status === 0
-  const known = wholeHash.test(given) && (await there(given))
-  const head = known ? given : await resolve(wanted.git, given, options)
-
+export async function provideCommit(
+  wanted: RepositorySource,
+  place: Place,
+  options: TreeOptions,
+): Promise<Tree> {
+  const { origin, ref, head, changes, clone, there } = await lookUp(wanted, place, options)
   const provide = async (commit: string, suffix: string) => {
     const { id, version } = await record(clone, commit, wanted, place, options)
-    const said = `${version}-g${head.slice(0, 12)}${suffix}`
-    return { id, label: place.label, version: said, git: clone, base: commit, lock: place.lock }
+    return {
+      ...{ id, version: versionOf(version, head, suffix), base: commit },
+      ...{ label: place.label, git: clone, lock: place.lock },
+    }
   }
   // Nothing is fetched, and nobody waited for, when it is there.
   if (changes.length === 0 && wholeHash.test(head) && (await there(head))) return provide(head, '')
   return withLock(
     place.lock,
     async () => {
-      const commit = await fetchCommit(wanted.git, given, head, clone, options)
+      const commit = await fetchCommit(origin, ref, head, clone, options)
       if (changes.length === 0 || !('directory' in wanted)) return provide(commit, '')
       return provide(await commitChanges(clone, commit, wanted.directory, changes, options), '-dirty')
     },
     options,
   )
+}
+
+/** The identity of a commit that was looked at once; the clone may be gone. */
+export async function findCommit(
+  wanted: RepositorySource,
+  place: Place,
+  options: TreeOptions,
+): Promise<Pick<Tree, 'id' | 'version'> | undefined> {
+  const { head, changes } = await lookUp(wanted, place, options)
+  const known = changes.length === 0 ? readRecord(place, head) : undefined
+  return known && { id: known.id, version: versionOf(known.version, head, '') }
+}
+
+/** What is wanted, by the names that it has now. */
+async function lookUp(wanted: RepositorySource, place: Place, options: TreeOptions) {
+  const clone = join(place.directory, 'source')
+  const changes = 'directory' in wanted ? await changesIn(wanted.directory, options) : []
+  if ('directory' in wanted && changes.length > 0 && wanted.dirty === 'refuse')
+    throw dirty(wanted.directory, changes)
+  const [origin, ref] = 'git' in wanted ? [wanted.git, wanted.ref] : [wanted.directory, 'HEAD']
+  const there = async (commit: string) =>
+    existsSync(join(clone, '.git')) &&
+    (await tryGit(clone, ['cat-file', '-e', `${commit}^{commit}`], options)).status === 0
+  const known = wholeHash.test(ref) && (readRecord(place, ref) !== undefined || (await there(ref)))
+  const head = known ? ref : await resolve(origin, ref, options)
+  return { origin, ref, head, changes, clone, there }
+}
+
+function versionOf(version: string, head: string, suffix: string): string {
+  return `${version}-g${head.slice(0, 12)}${suffix}`
 }
 
 /** Fetches what is not there yet. The caller holds the lock. */
@@ -150,25 +177,33 @@ async function resolve(origin: string, ref: string, { signal }: TreeOptions): Pr
 async function record(
   clone: string,
   commit: string,
-  wanted: Wanted,
+  wanted: RepositorySource,
   place: Place,
   { signal }: TreeOptions,
 ): Promise<z.infer<typeof recordSchema>> {
-  const directory = join(place.directory, 'commits')
-  const file = join(directory, `${commit}.json`)
-  try {
-    return recordSchema.parse(JSON.parse(readFileSync(file, 'utf8')))
-  } catch {
-    // Not there, or not whole: made again.
-  }
+  const known = readRecord(place, commit)
+  if (known) return known
   const what = 'ref' in wanted ? `${wanted.git}#${wanted.ref}` : wanted.directory
   const id = await git(clone, ['rev-parse', `${commit}^{tree}`], { signal })
   const version = await inspectTree(clone, id, { what, kind: 'usage', signal })
-  await mkdir(directory, { recursive: true, mode: 0o700 })
+  const file = recordFile(place, commit)
+  await mkdir(dirname(file), { recursive: true, mode: 0o700 })
   const temporary = `${file}.new-${process.pid}`
   await writeFile(temporary, JSON.stringify({ id, version }))
   await rename(temporary, file)
   return { id, version }
+}
+
+function recordFile({ directory }: Pick<Place, 'directory'>, commit: string): string {
+  return join(directory, 'commits', `${commit}.json`)
+}
+
+function readRecord(place: Place, commit: string): z.infer<typeof recordSchema> | undefined {
+  try {
+    return recordSchema.parse(JSON.parse(readFileSync(recordFile(place, commit), 'utf8')))
+  } catch {
+    return undefined // not there, or not whole: made again
+  }
 }
 
 interface Change {

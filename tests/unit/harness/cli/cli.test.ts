@@ -9,7 +9,7 @@ import { afterEach, beforeEach, expect, test, vi } from 'vitest'
 import { withLock } from '../../../../harness/cache/lock.ts'
 
 // It starts real programs, and the machine may be busy.
-vi.setConfig({ testTimeout: 30_000 })
+vi.setConfig({ testTimeout: 120_000 })
 
 let directory: string
 beforeEach(async () => {
@@ -53,6 +53,13 @@ test.each([
     ['check-series', '--only', 'apply,biuld'],
     'copylab: --only: there is no check biuld; expected some of: apply,',
   ],
+  [['cache', 'prune'], 'copylab: the cache has no limit: --max-size says how large it may be'],
+  [['cache', 'prune', '--max-size', 'lots'], 'copylab: --max-size: expected a size such as 20G or 500M'],
+  [['cache', 'import', 'none.tar'], 'copylab: there is no file /'],
+  [['cache', 'frobnicate'], "unknown command 'frobnicate'"],
+  [['build', '--tree', './none.tar.xz'], 'copylab: --tree: there is no file /'],
+  [['build', '--tree', 'https://example.org/x.git'], 'names no branch, tag or commit'],
+  [['build', '--dirty', 'copy'], 'copylab: --dirty copy: the tree 6.12 is no directory'],
   [['run', '--accel', 'hvf'], 'Allowed choices are auto, kvm, tcg'],
   [
     ['build', '--tree', '5.0'],
@@ -117,6 +124,15 @@ test.each([
   },
   30_000,
 )
+
+test('the cache has a limit when it was given one, and is listed', async () => {
+  expect((await copylab('cache', 'limit')).stdout).toBe('no limit')
+  expect((await copylab('cache', 'limit', '1.5G')).stdout).toBe('1.5 GB')
+  const { stdout, exitCode } = await copylab('cache', 'ls', '--json')
+  expect(exitCode).toBe(0)
+  expect(JSON.parse(stdout)).toMatchObject({ cache: join(directory, 'copylab'), maxBytes: 1.5e9 })
+  expect((await copylab('cache', 'prune')).stdout).toMatch(/^0.0 kB freed, [\d.]+ kB left$/)
+})
 
 test('list ends well when nobody reads on', async () => {
   const child = copylab('list')

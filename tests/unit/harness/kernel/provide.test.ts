@@ -192,6 +192,29 @@ test('progress counts objects, against the last build from nothing', async () =>
   ])
 })
 
+test('a tree is provided only when its kernel has to be built', async () => {
+  const first = await provide()
+  const asked: string[] = []
+  const found = (id: string, source: Tree) => ({
+    ...{ id, label: '6.12', version: '6.12.1-2' },
+    provide: async () => {
+      asked.push(id)
+      return source
+    },
+  })
+  expect(await provide({ tree: found(tree.id, tree) })).toEqual({
+    ...first,
+    treeVersion: '6.12.1-2',
+    built: false,
+  })
+  expect(asked).toEqual([])
+  // What came is another content than was recorded.
+  expect(await provide({ tree: found('moved', tree) })).toEqual({ ...first, built: false })
+  expect(asked).toEqual(['moved'])
+  await rm(join(cache, 'kernels'), { recursive: true })
+  expect(await provide({ tree: found(tree.id, tree) })).toMatchObject({ key: first.key, built: true })
+})
+
 test('of two at once one builds, and the other waits and finds the kernel', async () => {
   const notes: string[] = []
   const emit = (event: Event) => {

@@ -17,6 +17,7 @@ import { execa } from 'execa'
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import type { TreeSource } from '../../../../harness/config/schema.ts'
 import type { Event } from '../../../../harness/events.ts'
+import { findTree } from '../../../../harness/tree/find.ts'
 import { git } from '../../../../harness/tree/git.ts'
 import { provideTree } from '../../../../harness/tree/provide.ts'
 
@@ -275,6 +276,30 @@ describe('a git repository', () => {
       message: expect.stringContaining('is no kernel source'),
     })
   })
+})
+
+test('the identity outlives the files, which come back when they are wanted', async () => {
+  await execa('tar', ['-czf', at('a.tar.gz'), '-C', directory, 'linux-6.12'])
+  const path = await repository()
+  const sources: TreeSource[] = [
+    { tarball: at('a.tar.gz') },
+    { directory: plain, dirty: 'refuse' },
+    { directory: path, dirty: 'refuse' },
+    { git: `file://${path}`, ref: 'v1' },
+  ]
+  for (const source of sources) {
+    const tree = await provide(source)
+    await rm(tree.git, { recursive: true })
+    const events: Event[] = []
+    const found = await findTree({ label: 'x', ...source }, { cache, emit: (event) => events.push(event) })
+    expect(found).toMatchObject({ id: tree.id, version: tree.version, label: 'x' })
+    expect(events).toEqual([])
+    expect(await found.provide()).toEqual(tree)
+    expect(await readdir(tree.git)).toContain('.git')
+  }
+  await writeFile(join(plain, 'Makefile'), `${makefile}more:\n`)
+  const changed = await findTree({ label: 'x', directory: plain, dirty: 'refuse' }, { cache })
+  expect(changed.id).toBe((await changed.provide()).id)
 })
 
 test.each(['.config', 'vmlinux'])('a directory with a %s, left by a build, is refused', async (name) => {
