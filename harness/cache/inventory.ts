@@ -83,8 +83,11 @@ async function trees(cache: string): Promise<Found[]> {
 
 /** People work on a series in worktrees of a cached tree: without its objects their commits would be lost. */
 export async function hasWorktrees(treeDirectory: string): Promise<boolean> {
-  const linked = await readdir(join(treeDirectory, 'source', '.git', 'worktrees')).catch(() => [])
-  return linked.length > 0
+  const directory = join(treeDirectory, 'source', '.git', 'worktrees')
+  const links = await readdir(directory).catch(() => [])
+  const places = links.map((name) => readFile(join(directory, name, 'gitdir'), 'utf8').catch(() => ''))
+  // One that was removed by hand stays on git's list.
+  return (await Promise.all(places)).some((place) => existsSync(place.trim()))
 }
 
 async function builds(cache: string): Promise<Found[]> {

@@ -112,10 +112,15 @@ test('a tree in which somebody builds stays, with the directory that is built in
 
 test("a tree with worktrees of the user's stays", async () => {
   const place = await toyTreePlace('t', 2)
-  await mkdir(join(place, 'source/.git/worktrees/mine'), { recursive: true })
+  const [list, mine] = [join(place, 'source/.git/worktrees/mine'), join(directory, 'mine')]
+  for (const path of [list, mine]) await mkdir(path, { recursive: true })
+  await writeFile(join(mine, '.git'), `gitdir: ${list}\n`)
+  await writeFile(join(list, 'gitdir'), `${join(mine, '.git')}\n`)
   const { evicted, inUse } = await pruneCache(cache, { maxBytes: 0 })
   expect([evicted, inUse]).toEqual([[], []])
   expect((await listCache(cache)).find(({ name }) => name === 't')?.kept).toContain('worktrees')
+  await rm(mine, { recursive: true })
+  expect(names((await pruneCache(cache, { maxBytes: 0 })).evicted)).toEqual(['t'])
 })
 
 test('what killed processes left goes, whatever the limit; what a living one makes stays', async () => {
