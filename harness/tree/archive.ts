@@ -1,11 +1,11 @@
 /** Kernel sources as a stream of tar, whatever they lie in. */
 import { once } from 'node:events'
-import { open } from 'node:fs/promises'
 import type { Readable, Writable } from 'node:stream'
 import { execa } from 'execa'
 import { Parser, type ReadEntry } from 'tar'
 import { findProgram } from '../../qemu/cc.ts'
 import { Failure, type FailureKind } from '../failure.ts'
+import { type Packer, packedBy } from './packed.ts'
 
 export interface Archive {
   /** What it is made of, for messages. */
@@ -73,7 +73,7 @@ const unpackers = {
   zstd: ['zstd', '--decompress', '--stdout', '--long=31', '--quiet'],
 }
 
-const packages: Record<string, string> = { xz: 'xz-utils', gzip: 'gzip', zstd: 'zstd' }
+const packages: Record<Packer, string> = { xz: 'xz-utils', gzip: 'gzip', zstd: 'zstd' }
 
 /**
  * A tarball of the user's.
@@ -81,11 +81,12 @@ const packages: Record<string, string> = { xz: 'xz-utils', gzip: 'gzip', zstd: '
  */
 export async function tarball(path: string): Promise<Archive> {
   const packed = await packedBy(path)
+  if (packed === undefined) throw new Failure('usage', `${path} is no tarball`)
   const unpacker = packed === 'none' ? ['cat'] : unpackers[packed]
   const [program = ''] = unpacker
-  if (!(await findProgram(program))) {
+  if (packed !== 'none' && !(await findProgram(program))) {
     throw new Failure('infra', `${path} is packed by ${program}, which is not installed`, {
-      remedy: `apt-get install ${packages[program]}`,
+      remedy: `apt-get install ${packages[packed]}`,
     })
   }
   return {
@@ -99,27 +100,6 @@ export async function tarball(path: string): Promise<Archive> {
       return { children: [child], stream: child.stdout }
     },
   }
-}
-
-/** By what the file begins with: a name may say anything. */
-async function packedBy(path: string): Promise<keyof typeof unpackers | 'none'> {
-  const head = Buffer.alloc(512)
-  const file = await open(path)
-  try {
-    await file.read(head)
-  } finally {
-    await file.close()
-  }
-  const starts = (...bytes: number[]) => head.subarray(0, bytes.length).equals(Buffer.from(bytes))
-  if (starts(0xfd, 0x37, 0x7a, 0x58, 0x5a, 0)) return 'xz'
-  if (starts(0x1f, 0x8b)) return 'gzip'
-  if (starts(0x28, 0xb5, 0x2f, 0xfd)) return 'zstd'
-  // POSIX.1 and GNU alike.
-  if (head.subarray(257, 262).toString() === 'ustar') return 'none'
-  throw new Failure(
-    'usage',
-    `${path} is no tarball: expected a .tar, packed by xz, gzip or zstd or not at all`,
-  )
 }
 
 /** A directory, which is only read. */

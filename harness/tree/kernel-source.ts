@@ -2,14 +2,7 @@
 import { posix } from 'node:path'
 import { Failure, type FailureKind } from '../failure.ts'
 import { type GitOptions, git, tryGit } from './git.ts'
-
-/** `6.12.57-rc1` by a kernel's top Makefile; undefined: it is none. */
-export function kernelVersion(makefile: string): string | undefined {
-  const value = (name: string) => new RegExp(`^${name} *= *(\\S*)`, 'm').exec(makefile)?.[1]
-  const [version, patchlevel] = [value('VERSION'), value('PATCHLEVEL')]
-  if (!version || !patchlevel || !/^\d+$/.test(version + patchlevel)) return undefined
-  return `${[version, patchlevel, value('SUBLEVEL')].filter(Boolean).join('.')}${value('EXTRAVERSION') ?? ''}`
-}
+import { kernelVersion } from './spec.ts'
 
 export interface InspectOptions extends Pick<GitOptions, 'signal'> {
   /** What it came from, for messages. */

@@ -5,7 +5,7 @@ import { basename, join, resolve } from 'node:path'
 import { type TreeSource, type TreeSpec, treeSchema } from '../config/schema.ts'
 import { sourceName } from '../debian/source.ts'
 import { Failure } from '../failure.ts'
-import { kernelVersion } from './kernel-source.ts'
+import { packedBy } from './packed.ts'
 
 /** For people: `linux-source-7.3@trixie-backports`, `/src/linux.tar.xz`, `/src/linux#v6.12`. */
 export function treeName(source: TreeSource): string {
@@ -114,6 +114,9 @@ export async function checkSource<T extends TreeSource>(source: T, where: string
       return refuse(`${path} is a directory, no tarball`, 'write directory: in its place')
     if (!found.isFile()) return refuse(`${path} is no file`)
     if (found.size === 0) return refuse(`${path} is empty`)
+    const packed = await packedBy(path).catch((error) => refuse(`cannot read ${path}: ${error.message}`))
+    if (packed === undefined)
+      return refuse(`${path} is no tarball: expected a .tar, packed by xz, gzip or zstd or not at all`)
     return { ...source, tarball: path }
   }
   if ('git' in source && isLocal(source.git)) {
@@ -131,4 +134,12 @@ export async function checkSource<T extends TreeSource>(source: T, where: string
     return refuse(`${path} is no kernel source: it has no Makefile with VERSION and PATCHLEVEL`)
   }
   return source
+}
+
+/** `6.12.57-rc1` by a kernel's top Makefile; undefined: it is none. */
+export function kernelVersion(makefile: string): string | undefined {
+  const value = (name: string) => new RegExp(`^${name} *= *(\\S*)`, 'm').exec(makefile)?.[1]
+  const [version, patchlevel] = [value('VERSION'), value('PATCHLEVEL')]
+  if (!version || !patchlevel || !/^\d+$/.test(version + patchlevel)) return undefined
+  return `${[version, patchlevel, value('SUBLEVEL')].filter(Boolean).join('.')}${value('EXTRAVERSION') ?? ''}`
 }
