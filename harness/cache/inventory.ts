@@ -37,7 +37,14 @@ const leftoverAgeMs = 3600_000
  * @param cache copylab's cache directory
  */
 export async function listCache(cache: string): Promise<Entry[]> {
-  const found = (await Promise.all([kernels(cache), trees(cache), builds(cache), others(cache)])).flat()
+  const found = (
+    await Promise.all([
+      kernels(cache),
+      trees(cache),
+      ...builtIn.map((kind) => builds(cache, kind)),
+      others(cache),
+    ])
+  ).flat()
   const bytes = await sizes(found.flatMap(({ paths }) => paths))
   return Promise.all(
     found.map(async (entry) => ({
@@ -90,12 +97,15 @@ export async function hasWorktrees(treeDirectory: string): Promise<boolean> {
   return (await Promise.all(places)).some((place) => existsSync(place.trim()))
 }
 
-async function builds(cache: string): Promise<Found[]> {
-  const names = await namesIn(cache, 'build')
+/** Where builds leave their objects: those of kernels, and those of check-series. */
+const builtIn = ['build', 'check']
+
+async function builds(cache: string, place: string): Promise<Found[]> {
+  const names = await namesIn(cache, place)
   const allTrees = (await namesIn(cache, 'trees')).map((name) => `tree-${name}`)
   return Promise.all(
     names.map(async (name): Promise<Found> => {
-      const path = join(cache, 'build', name)
+      const path = join(cache, place, name)
       if (isLeftover(path)) return leftover(path, [])
       // An older copylab did not write down whose it is.
       const lock = await readFile(join(path, buildLockFile), 'utf8').catch(() => undefined)
@@ -113,7 +123,7 @@ function leftover(path: string, locks: string[]): Found {
 }
 
 async function others(cache: string): Promise<Found[]> {
-  const names = (await readdir(cache)).filter((name) => !['kernels', 'trees', 'build'].includes(name))
+  const names = (await readdir(cache)).filter((name) => !['kernels', 'trees', ...builtIn].includes(name))
   return names.map((name): Found => {
     const path = join(cache, name)
     if (isLeftover(path)) return leftover(path, [])

@@ -4,6 +4,7 @@ import { existsSync } from 'node:fs'
 import { mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { availableParallelism } from 'node:os'
 import { join, relative, resolve } from 'node:path'
+import { buildLockFile } from '../cache/lock.ts'
 import type { Emit } from '../events.ts'
 import { Failure } from '../failure.ts'
 import { imageOf } from '../kernel/build.ts'
@@ -48,6 +49,7 @@ export class Workshop {
     const hash = createHash('sha256').update(text).digest('hex').slice(0, 12)
     const directory = join(cache, 'check', `${tree.label}-${hash}`)
     await mkdir(directory, { recursive: true, mode: 0o700 })
+    await writeFile(join(directory, buildLockFile), tree.lock)
     const compiler = (await hasCcache()) ? ['CC=ccache gcc'] : []
     const workshop = new Workshop(options, requests, directory, compiler)
     await rm(workshop.log, { force: true })

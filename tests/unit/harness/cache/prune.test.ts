@@ -101,13 +101,14 @@ test('a tree goes with its package, and its identity stays', async () => {
 
 test('a tree in which somebody builds stays, with the directory that is built in', async () => {
   await toyTreePlace('t', 2)
-  const build = join(cache, 'build', 'x')
-  await mkdir(build, { recursive: true })
-  await writeFile(join(build, buildLockFile), 'tree-t')
+  for (const build of [join(cache, 'build/x'), join(cache, 'check/y')]) {
+    await mkdir(build, { recursive: true })
+    await writeFile(join(build, buildLockFile), 'tree-t')
+  }
   await withLock('tree-t', async () => {
-    expect(names((await pruneCache(cache, { maxBytes: 0 })).inUse).sort()).toEqual(['t', 'x'])
+    expect(names((await pruneCache(cache, { maxBytes: 0 })).inUse).sort()).toEqual(['t', 'x', 'y'])
   })
-  expect(names((await pruneCache(cache, { maxBytes: 0 })).evicted).sort()).toEqual(['t', 'x'])
+  expect(names((await pruneCache(cache, { maxBytes: 0 })).evicted).sort()).toEqual(['t', 'x', 'y'])
 })
 
 test("a tree with worktrees of the user's stays", async () => {
