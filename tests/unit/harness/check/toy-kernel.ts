@@ -45,8 +45,9 @@ export const toyKernel: Record<string, string> = {
 my $file = $ARGV[-1];
 open(my $in, '<', $file);
 my $found = 0;
-while (<$in>) { if (/^\\+.*FIXME/) { print "main.c:3: WARNING:FIXME: mend it now\\n"; $found = 1; } }
-exit(grep(/--ignore=.*FIXME/, @ARGV) ? 0 : $found);
+my $ignored = grep(/--ignore=.*FIXME/, @ARGV);
+while (<$in>) { if (!$ignored && /^\\+.*FIXME/) { print "main.c:3: WARNING:FIXME: mend it now\\n"; $found = 1; } }
+exit($found);
 `,
   'scripts/kernel-doc': `#!/bin/sh
 shift
