@@ -100,10 +100,19 @@ export async function buildSteps(options: StepOptions): Promise<StepResults> {
   const unmade = objects.filter(({ object }) => wrong[last]?.has(object))
   const texts = await Promise.all(unmade.map(({ source }) => workshop.text(source)))
   const given = givenByLinker(symbols, wrong[last] ?? new Map(), touched, texts)
+  /** Defined before the patches: who takes one of these away may break an object that no patch touches. */
+  const before = new Set<string>()
   const linked = (step: number, now: ReadonlyMap<string, Symbols>) => {
-    const missing = missingSymbols(now, [...touched, ...suspects], given)
+    // Objects that no patch touches are as the last one leaves them: what their headers have come to call may not be there.
+    const gone = [...missingSymbols(now, now.keys(), given)].filter(
+      ([name]) => step === last || before.has(name),
+    )
+    const missing = new Map([...gone, ...missingSymbols(now, [...touched, ...suspects], given)])
+    const state = wrong[step] ?? new Map()
+    // The linker's own words, where there are any, are the same again.
+    for (const [what, words] of state) if (isExplained(words, missing)) state.delete(what)
     for (const [name, users] of missing)
-      wrong[step]?.set(`symbol ${name}`, `${users[0]}: undefined reference to '${name}'`)
+      state.set(`symbol ${name}`, `${users[0]}: undefined reference to '${name}'`)
   }
   linked(last, symbols)
 
@@ -136,6 +145,7 @@ export async function buildSteps(options: StepOptions): Promise<StepResults> {
         [...output.compiled].filter((object) => !output.failed.has(object)),
       )
       for (const object of touched) if (!workshop.has(sourceOf.get(object) ?? '')) now.delete(object)
+      if (step === 0) for (const { defined } of now.values()) for (const name of defined) before.add(name)
       linked(step, now)
     })
     await lookBack(step)
@@ -211,10 +221,20 @@ function givenByLinker(
     : symbols.keys()
   const given = new Set([...missingSymbols(symbols, users).keys(), ...unmade.flatMap(identifiersIn)])
   for (const words of wrong.values()) {
-    const name = /undefined reference to [`'](\w+)'/.exec(words)?.[1]
+    const name = undefinedName(words)
     if (name !== undefined) given.delete(name)
   }
   return given
+}
+
+function isExplained(words: string, missing: ReadonlyMap<string, unknown>): boolean {
+  const name = undefinedName(words)
+  if (name !== undefined) return missing.has(name)
+  return missing.size > 0 && /: in function [`'][^`']+':$/.test(words)
+}
+
+function undefinedName(words: string): string | undefined {
+  return /undefined reference to [`'](\w+)'/.exec(words)?.[1]
 }
 
 function changedInHeaders({ files }: Diff): string {

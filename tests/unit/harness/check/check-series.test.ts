@@ -150,6 +150,25 @@ test('a function that comes later than its caller is found, though every file co
   expect(column(full.result, 'build')).toEqual(['fail', 'mended'])
 })
 
+test('a function that goes away and comes back, and one that never comes, are found where they are amiss', async () => {
+  await prepare(
+    { 'lib/other.c': (text) => text.replace('int other(', 'int another(') },
+    { 'lib/other.c': (text) => text.replace('int another(', 'int other(') },
+    {
+      'include/dev.h': (text) => text.replace('#endif', 'int never(void);\n#endif'),
+      'lib/use.c': (text) => text.replace('d->size', 'd->size + never()'),
+    },
+    { 'lib/other.c': (text) => text.replace('return 0', 'return 1') },
+  )
+  const { result } = await check({ only: ['build'] })
+  expect(found(result, 'build')).toEqual([
+    ["main.o: undefined reference to 'other' (patch 2 mends it)"],
+    ['mends what patch 1 broke'],
+    ["lib/use.o: undefined reference to 'never'"],
+    ['still broken by patch 3'],
+  ])
+})
+
 test('a series that stays broken says which patch broke it, at the link, the compiler and the Makefile', async () => {
   await prepare(
     { 'lib/other.c': (text) => text.replace('return 0', 'return x') },
