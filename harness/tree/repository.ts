@@ -13,6 +13,7 @@ import { roomNeeded, step } from './imported.ts'
 import { inspectTree } from './kernel-source.ts'
 import type { Place, Tree, TreeOptions } from './provide.ts'
 import { isLocal } from './spec.ts'
+import { changesIn, commitChanges, dirty, lastLine, noRepository } from './work-tree.ts'
 
 /** A directory here is a git work tree. */
 export type RepositorySource = Extract<TreeSource, { git: string } | { directory: string }>
@@ -206,63 +207,6 @@ function readRecord(place: Place, commit: string): z.infer<typeof recordSchema> 
   }
 }
 
-interface Change {
-  /** As git status shows it: `M Makefile`, `?? new.c`. */
-  shown: string
-  paths: string[]
-}
-
-/** What differs from the commit that is checked out, files that git was told to ignore left out. */
-async function changesIn(directory: string, { signal }: TreeOptions): Promise<Change[]> {
-  const args = ['status', '--porcelain', '-z', '--untracked-files=all', '--no-renames']
-  const { status, stdout, stderr } = await tryGit(directory, args, { signal, asUser: true })
-  if (status !== 0) throw noRepository(directory, stderr)
-  return stdout
-    .split('\0')
-    .filter(Boolean)
-    .map((entry) => ({ shown: entry.trim(), paths: [entry.slice(3)] }))
-}
-
-/** A commit on top of `head` with the user's changes, in the clone; the user's index and objects stay as they are. */
-async function commitChanges(
-  clone: string,
-  head: string,
-  directory: string,
-  changes: Change[],
-  { signal }: TreeOptions,
-): Promise<string> {
-  const index = join(clone, '.git', 'copylab-index')
-  await rm(index, { force: true })
-  const options = { signal, index }
-  await git(clone, ['read-tree', head], options)
-  const input = changes.flatMap(({ paths }) => paths.map((path) => `${path}\0`)).join('')
-  const files = [`--git-dir=${join(clone, '.git')}`, `--work-tree=${directory}`]
-  const update = ['update-index', '--add', '--remove', '-z', '--stdin']
-  const { status, stderr } = await tryGit(directory, [...files, ...update], { ...options, input })
-  if (status !== 0) {
-    const storage = storageRemedy(stderr)
-    const message = `cannot take over the changes in ${directory}: ${stderr.trim()}`
-    throw new Failure(storage.remedy ? 'infra' : 'usage', message, { remedy: 'commit them', ...storage })
-  }
-  const tree = await git(clone, ['write-tree'], options)
-  await rm(index, { force: true })
-  return git(clone, ['commit-tree', '-p', head, '-m', 'with changes', tree], { signal })
-}
-
-function dirty(directory: string, changes: Change[]): Failure {
-  const more = changes.length > 3 ? `, and ${changes.length - 3} more` : ''
-  const some = changes.slice(0, 3).map(({ shown }) => shown)
-  return new Failure('usage', `${directory} has changes that are not committed: ${some.join(', ')}${more}`, {
-    remedy: 'commit them, or take them as they are with --dirty copy (dirty: copy in copylab.yaml)',
-  })
-}
-
-function noRepository(path: string, stderr: string): Failure {
-  return new Failure('usage', `${path} is no git repository that can be read: ${lastLine(stderr)}`, {
-    ...(/dubious ownership/.test(stderr) && { remedy: `git config --global --add safe.directory ${path}` }),
-  })
-}
-
 function unreachable(origin: string, stderr: string): Failure {
   const words = lastLine(stderr)
   const remedy =
@@ -288,12 +232,4 @@ async function unknownRef(
   return new Failure('usage', `${origin} has no branch, tag or commit ${JSON.stringify(ref)}${hint}`, {
     remedy: `git ls-remote ${origin} shows what it has`,
   })
-}
-
-/** git's own reason; what comes before it is progress or advice. */
-function lastLine(stderr: string): string {
-  const lines = stderr.split(/[\r\n]+/).filter((line) => line.trim())
-  return (
-    lines.find((line) => /^(fatal|error|remote|ssh): /.test(line)) ?? lines.at(-1) ?? 'git gave no reason'
-  )
 }
