@@ -127,3 +127,21 @@ test('a program is compiled anew when a header of its own changes', async () => 
   expect(await compiled(1)).not.toBe(first)
   expect(await compiled(0)).toBe(first)
 })
+
+test('a source, or a header of its own, that is not there is told by the compiler, with the place', async () => {
+  const directory = temporaryDirectory()
+  const [source, header] = [join(directory, 'x.c'), join(directory, 'own.h')]
+  const compile = () => compileStatic(source, join(directory, 'out'))
+  await expect(compile()).rejects.toMatchObject({
+    kind: 'infra',
+    message: expect.stringMatching(/^cannot compile \S+x\.c: .*No such file/),
+    command: expect.stringContaining(source),
+  })
+  writeFileSync(source, '#include "own.h"\nint main(void) { return VALUE; }\n')
+  await expect(compile()).rejects.toThrow(/x\.c:1:\d+: fatal error: own\.h: No such file/)
+  writeFileSync(header, '#include "stdio.h"\n#define VALUE 3\n')
+  const program = await compile()
+  expect(await compile()).toBe(program)
+  rmSync(header)
+  await expect(compile()).rejects.toThrow('own.h')
+})
