@@ -75,7 +75,7 @@ struct job {
 	const char *unopened;	/* the side whose open has failed with err */
 	bool ended;
 	bool injected;		/* the place that --fail-nth counts to was there */
-	uint64_t ns;
+	uint64_t ns, end;
 };
 
 static struct {
@@ -233,7 +233,8 @@ static void *run_job(void *data)
 		die("cannot write %s to fail-nth", options.fail_nth);
 	begin = clock_ns();
 	job->err = make_call(job);
-	job->ns = clock_ns() - begin;
+	job->end = clock_ns();
+	job->ns = job->end - begin;
 	if (nth >= 0)
 		job->injected = !end_faults(nth);
 	job->ended = true;
@@ -313,6 +314,8 @@ static void print_result(const struct job *job)
 		printf(" injected=%d", job->injected);
 	if (options.timed)
 		printf(" ns=%llu", (unsigned long long)job->ns);
+	if (options.flight && job->ended)
+		printf(" ended=%llu", (unsigned long long)job->end);
 	putchar('\n');
 }
 
@@ -472,6 +475,8 @@ static const struct {
 	{ "mkdir", cmd_mkdir },	  { "rmdir", cmd_rmdir },
 	{ "set-if-there", cmd_set_if_there },
 	{ "identify", cmd_identify }, { "passthrough", cmd_passthrough },
+	{ "scan", cmd_scan },	  { "reset", cmd_reset },
+	{ "clock", cmd_clock },
 	{ "partition", cmd_partition },
 	/* flight.h */
 	{ "asleep", cmd_asleep }, { "kill", cmd_kill }, { "send-kill", cmd_send_kill },
