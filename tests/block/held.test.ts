@@ -53,28 +53,40 @@ async function refusedWith(
 }
 
 kernelCase('block/093', 'who holds both sides exclusively may copy', {}, async (tools) => {
-  await copies(tools, () => ({ exclusive: 'both' }))
+  await copies(tools, () => ({ exclusive: true }))
 })
+
+/** What others hold is copied from and to, as it is read and written: not even the page cache is dropped with a claim. */
+async function copiesHeld(tools: CaseTools, options: CopyOptions): Promise<void> {
+  await copies(tools, ({ first, second }) => ({ ...options, before: [claim(first), claim(second)] }))
+}
 
 kernelCase(
   'block/094',
-  'a destination that somebody holds is copied to, as it is written to',
+  'devices that somebody holds are copied from and to, as they are read and written',
   {},
   async (tools) => {
-    await copies(tools, ({ first, second }) => ({ before: [claim(first), claim(second)] }))
+    await copiesHeld(tools, {})
   },
 )
 
-kernelCase('block/095', 'a held destination cannot be had for oneself', {}, async (tools) => {
-  await refusedWith('EBUSY', tools, ({ second }) => ({
-    before: [claim(second)],
-    exclusive: 'destination',
-  }))
-})
+kernelCase(
+  'block/095',
+  'BLKCOPYV from and to devices that somebody holds',
+  { needs: ['BLKCOPYV'] },
+  async (tools) => {
+    await copiesHeld(tools, { by: 'BLKCOPYV' })
+  },
+)
 
-kernelCase('block/096', 'a held source cannot be had for oneself', {}, async (tools) => {
-  await refusedWith('EBUSY', tools, ({ first }) => ({ before: [claim(first)], exclusive: 'source' }))
-})
+kernelCase(
+  'block/096',
+  'copy_file_range from and to devices that somebody holds',
+  { needs: ['copy_file_range'] },
+  async (tools) => {
+    await copiesHeld(tools, { by: 'copy_file_range', direct: true })
+  },
+)
 
 kernelCase('block/097', 'a read-only source is copied from', {}, async (tools) => {
   await copies(tools, () => ({ readOnly: 'source' }))

@@ -3,7 +3,7 @@ import { expect } from 'vitest'
 import type { CaseTools } from '../fixtures/case.ts'
 import { kernelCase } from '../fixtures/case.ts'
 import { type AnyRequest, type CopyOptions, NO_FALLBACK } from '../fixtures/copy.ts'
-import { longBytes, slowDisk, soonMs } from '../fixtures/long-copy.ts'
+import { beginLong, longBytes, slowDisk, soonMs } from '../fixtures/long-copy.ts'
 import { delay } from '../fixtures/rows.ts'
 import type { Target } from '../fixtures/target.ts'
 import { KiB, MiB } from '../fixtures/units.ts'
@@ -15,14 +15,15 @@ async function killed(
   options: CopyOptions = {},
 ): Promise<void> {
   const { copy, pattern, proof, session } = tools
-  const device = await slowDisk(session, { maxCopySectors: 1 })
+  const device = await slowDisk(session)
   const data = pattern(longBytes)
   await device.write(0, data)
-  const copying = await session.begin(request(device, data.bytes), options)
+  const copying = await beginLong(session, request(device, data.bytes), options)
   const { waitedMs } = await copying.kill()
   expect(waitedMs).toBeLessThan(soonMs)
   const call = await copying.done()
   const { copied } = proof.guest(call).killed()
+  expect(copied).toBeGreaterThan(0)
   expect(copied).toBeLessThan(data.bytes)
   proof.device(call).reached(copied)
   await proof.host(device).changedUpTo(MiB(1), data, copied)
@@ -45,14 +46,19 @@ function oneRange(device: Target, bytes: number): AnyRequest {
   return { path: 'null-blk', from: device.at(0), to: device.at(MiB(1)), bytes }
 }
 
-kernelCase('block/101', 'a copy that is killed', { offloads: 'null-blk' }, async (tools) => {
-  await killed(tools, oneRange)
-})
+kernelCase(
+  'block/101',
+  'a copy that is killed',
+  { offloads: 'null-blk', needs: ['limits'] },
+  async (tools) => {
+    await killed(tools, oneRange)
+  },
+)
 
 kernelCase(
   'block/102',
   'a copy without fallback that is killed',
-  { offloads: 'null-blk', needs: ['CONFIG_BLK_DEV_NULL_BLK'] },
+  { offloads: 'null-blk', needs: ['limits'] },
   async (tools) => {
     await killed(tools, oneRange, { flags: NO_FALLBACK })
   },
@@ -61,7 +67,7 @@ kernelCase(
 kernelCase(
   'block/103',
   'a gathering copy that is killed',
-  { offloads: 'null-blk', needs: ['BLKCOPYV'] },
+  { offloads: 'null-blk', needs: ['BLKCOPYV', 'limits'] },
   async (tools) => {
     await killed(tools, (device, bytes) => {
       const ranges: [number, number][] = [
@@ -76,7 +82,7 @@ kernelCase(
 kernelCase(
   'block/104',
   'copy_file_range that is killed',
-  { offloads: 'null-blk', needs: ['copy_file_range'] },
+  { offloads: 'null-blk', needs: ['copy_file_range', 'limits', 'tracepoints'] },
   async (tools) => {
     await killed(tools, oneRange, { by: 'copy_file_range', direct: true })
   },

@@ -97,7 +97,12 @@ kernelCase(
       { path: 'never', from: from.at(512), to: place, bytes: MiB(1) },
       {
         before: [dirty(from.at(0), data), dirty(to.at(MiB(8)), around)],
-        after: [readsBack(place, copied)],
+        after: [
+          readsBack(to.at(MiB(8)), around.part(0, 512)),
+          readsBack(place, copied),
+          readsBack(to.at(place.offset + MiB(1)), around.part(MiB(1) + 512, MiB(1) - 512)),
+          readsBack(from.at(0), data),
+        ],
       },
     )
     proof.guest(call).fellBack()

@@ -72,7 +72,6 @@ struct job {
 	int src_fd, dst_fd;
 	uint64_t copied;	/* by copy_file_range() */
 	int err;
-	const char *unopened;	/* the side whose open has failed with err */
 	bool ended;
 	bool injected;		/* the place that --fail-nth counts to was there */
 	uint64_t ns, end;
@@ -82,7 +81,8 @@ static struct {
 	enum call call;
 	const char *src_mode, *dst_mode;
 	int src_flags, dst_flags;
-	uint64_t flags, reserved, nr_ranges;
+	uint64_t flags, nr_ranges;
+	int reserved;		/* number of the reserved field that is not 0, -1 for none */
 	bool nr_ranges_given, trace, timed;
 	const char *fail_nth, *read_only, *flight;
 } options;
@@ -145,15 +145,9 @@ static void prepare_job(struct job *job, char **argv)
 	unsigned int count;
 
 	job->src_fd = open_source(argv[0], open_mode(options.src_mode) | options.src_flags);
-	if (job->src_fd < 0 && strncmp(argv[0], "fd:", 3)) {
-		job->err = errno;
-		job->unopened = "source";
-	}
-	job->dst_fd = open(argv[2], open_mode(options.dst_mode) | options.dst_flags | O_CLOEXEC);
-	if (job->dst_fd < 0 && !job->unopened) {
-		job->err = errno;
-		job->unopened = "destination";
-	}
+	if (job->src_fd < 0 && strncmp(argv[0], "fd:", 3))
+		die("cannot open the source %s", argv[0]);
+	job->dst_fd = open_or_die(argv[2], open_mode(options.dst_mode) | options.dst_flags);
 	if (options.call == CALL_BLKCOPYV) {
 		count = parse_ranges(argv[1], job->ranges);
 		job->arg.many = (struct blk_copy_vec) {
@@ -162,9 +156,10 @@ static void prepare_job(struct job *job, char **argv)
 			.src_fd = job->src_fd,
 			.dst_offset = number(argv[3]),
 			.flags = options.flags,
+			.reserved0 = options.reserved == 0,
 			.copied = UNSET,
 			.offloaded = UNSET,
-			.reserved = { 0, options.reserved },
+			.reserved = { options.reserved == 1, options.reserved == 2 },
 		};
 		return;
 	}
@@ -176,7 +171,7 @@ static void prepare_job(struct job *job, char **argv)
 		.flags = options.flags,
 		.copied = UNSET,
 		.offloaded = UNSET,
-		.reserved = { 0, options.reserved },
+		.reserved = { options.reserved == 0, options.reserved == 1 },
 	};
 }
 
@@ -227,8 +222,6 @@ static void *run_job(void *data)
 	if (options.fail_nth)
 		nth = open_or_die("/proc/thread-self/fail-nth", O_RDWR);
 	pthread_barrier_wait(start);
-	if (job->unopened)
-		return NULL;
 	if (nth >= 0 && write(nth, options.fail_nth, strlen(options.fail_nth)) < 0)
 		die("cannot write %s to fail-nth", options.fail_nth);
 	begin = clock_ns();
@@ -294,10 +287,6 @@ static void print_result(const struct job *job)
 {
 	const char *error = job->err ? strerrorname_np(job->err) : "0";
 
-	if (job->unopened) {
-		printf("result error=%s copied=0 offloaded=0 unopened=%s\n", error, job->unopened);
-		return;
-	}
 	if (!job->ended)
 		error = "KILLED";
 	if (options.call == CALL_FILE_RANGE) {
@@ -399,6 +388,7 @@ static void cmd_copy(int argc, char **argv)
 	memset(&options, 0, sizeof(options));
 	options.src_mode = "ro";
 	options.dst_mode = "rw";
+	options.reserved = -1;
 	for (; argc && !strncmp(*argv, "--", 2); argc--, argv++)
 		parse_option(*argv);
 	job_count = argc / 5;
