@@ -12,7 +12,9 @@
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <linux/fs.h>
+#include <linux/ioprio.h>
 #include "bytes.h"
 #include "device.h"
 #include "flight.h"
@@ -84,7 +86,7 @@ static struct {
 	uint64_t flags, nr_ranges;
 	int reserved;		/* number of the reserved field that is not 0, -1 for none */
 	bool nr_ranges_given, trace, timed;
-	const char *fail_nth, *read_only, *flight;
+	const char *fail_nth, *read_only, *flight, *ioprio;
 } options;
 
 static struct job *jobs;
@@ -222,6 +224,9 @@ static void *run_job(void *data)
 	if (options.fail_nth)
 		nth = open_or_die("/proc/thread-self/fail-nth", O_RDWR);
 	pthread_barrier_wait(start);
+	/* A value of linux/ioprio.h, for this thread. */
+	if (options.ioprio && syscall(SYS_ioprio_set, IOPRIO_WHO_PROCESS, 0, (int)number(options.ioprio)))
+		die("cannot set the I/O priority");
 	if (nth >= 0 && write(nth, options.fail_nth, strlen(options.fail_nth)) < 0)
 		die("cannot write %s to fail-nth", options.fail_nth);
 	begin = clock_ns();
@@ -363,6 +368,12 @@ static void parse_option(const char *word)
 		parse_side(word, value, O_DIRECT);
 	else if (value_of(word, "--exclusive", &value))
 		parse_side(word, value, O_EXCL);
+	else if (value_of(word, "--append", &value))
+		parse_side(word, value, O_APPEND);
+	else if (value_of(word, "--dsync", &value))
+		parse_side(word, value, O_DSYNC);
+	else if (value_of(word, "--ioprio", &value))
+		options.ioprio = value;
 	else if (value_of(word, "--read-only", &value))
 		options.read_only = value;
 	else if (value_of(word, "--fail-nth", &value))
