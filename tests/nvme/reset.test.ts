@@ -103,7 +103,7 @@ kernelCase(
   async (tools) => {
     const { disk, copy, proof, session } = tools
     const ns = await disk('slow')
-    const times = 5
+    const times = 3
     const { call, changes, bytes } = await whileCopying(tools, ns, async (copying, [controller = '']) => {
       await rescan(session, controller, { times, copying })
     })
