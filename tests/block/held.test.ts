@@ -2,6 +2,7 @@
 import type { CaseTools } from '../fixtures/case.ts'
 import { kernelCase } from '../fixtures/case.ts'
 import { type CopyOptions, claim } from '../fixtures/copy.ts'
+import { refuses } from '../fixtures/refused.ts'
 import { KiB, MiB } from '../fixtures/units.ts'
 
 async function twoPartitions({ disk, session, pattern }: CaseTools) {
@@ -30,26 +31,14 @@ async function copies(
   await proof.host(second).changedOnly(0, data)
 }
 
-/** The same, and it must be refused with this errno and change nothing. */
-async function refusedWith(
-  errno: string,
-  tools: CaseTools,
-  options: (parts: Awaited<ReturnType<typeof twoPartitions>>) => CopyOptions,
-): Promise<void> {
-  const parts = await twoPartitions(tools)
-  const { copy, proof } = tools
-  const { first, second, data } = parts
-  const given = options(parts)
-  const to = second.at(0)
-  const call = await copy(
-    given.by === 'BLKCOPYV'
-      ? { path: 'nvme-same-namespace', from: first, ranges: [[0, data.bytes]], to }
-      : { path: 'nvme-same-namespace', from: first.at(0), to, bytes: data.bytes },
-    given,
-  )
-  proof.guest(call).refused(errno)
-  proof.device(call).untouched()
-  await proof.host(parts.ns).unchanged()
+/** The same with a destination that becomes read-only when it has been opened: EPERM. */
+async function refusesReadOnly(tools: CaseTools, options: CopyOptions = {}): Promise<void> {
+  const { first, second, data } = await twoPartitions(tools)
+  const request = {
+    path: 'nvme-same-namespace' as const,
+    ...{ from: first.at(0), to: second.at(0), bytes: data.bytes },
+  }
+  await refuses(tools, 'EPERM', request, { ...options, readOnly: 'destination' })
 }
 
 kernelCase('block/093', 'who holds both sides exclusively may copy', {}, async (tools) => {
@@ -93,7 +82,7 @@ kernelCase('block/097', 'a read-only source is copied from', {}, async (tools) =
 })
 
 kernelCase('block/098', 'a destination that has become read-only is EPERM', {}, async (tools) => {
-  await refusedWith('EPERM', tools, () => ({ readOnly: 'destination' }))
+  await refusesReadOnly(tools)
 })
 
 kernelCase(
@@ -101,7 +90,7 @@ kernelCase(
   'a read-only destination is EPERM for BLKCOPYV',
   { needs: ['BLKCOPYV'] },
   async (tools) => {
-    await refusedWith('EPERM', tools, () => ({ readOnly: 'destination', by: 'BLKCOPYV' }))
+    await refusesReadOnly(tools, { by: 'BLKCOPYV' })
   },
 )
 
@@ -110,10 +99,6 @@ kernelCase(
   'a read-only destination is EPERM for copy_file_range',
   { needs: ['copy_file_range'] },
   async (tools) => {
-    await refusedWith('EPERM', tools, () => ({
-      readOnly: 'destination',
-      by: 'copy_file_range',
-      direct: true,
-    }))
+    await refusesReadOnly(tools, { by: 'copy_file_range', direct: true })
   },
 )
