@@ -86,7 +86,7 @@ static struct {
 	uint64_t flags, nr_ranges;
 	int reserved;		/* number of the reserved field that is not 0, -1 for none */
 	bool nr_ranges_given, trace, timed;
-	const char *fail_nth, *read_only, *flight, *ioprio;
+	const char *fail_nth, *read_only, *flight, *ioprio, *pull;
 } options;
 
 static struct job *jobs;
@@ -376,6 +376,8 @@ static void parse_option(const char *word)
 		options.ioprio = value;
 	else if (value_of(word, "--read-only", &value))
 		options.read_only = value;
+	else if (value_of(word, "--pull", &value))
+		options.pull = value;
 	else if (value_of(word, "--fail-nth", &value))
 		options.fail_nth = value;
 	else if (value_of(word, "--in-flight", &value))
@@ -415,6 +417,8 @@ static void cmd_copy(int argc, char **argv)
 		prepare_job(&jobs[i], argv);
 	if (options.read_only)
 		set_read_only(1);
+	if (options.pull)
+		write_file(options.pull, "0");
 
 	/* Opening for writing empties the ring buffer. */
 	if (options.trace)
