@@ -4,19 +4,20 @@ import type { CaseTools } from '../fixtures/case.ts'
 import { kernelCase } from '../fixtures/case.ts'
 import type { CopyOptions } from '../fixtures/copy.ts'
 import { tool } from '../fixtures/lab.ts'
+import type { CopyPath } from '../fixtures/requirements.ts'
 import type { Target } from '../fixtures/target.ts'
 import { KiB, MiB } from '../fixtures/units.ts'
 
-/** Copies 64 KiB inside of a namespace. */
+/** Copies 64 KiB inside of a disk. */
 async function copied(
   { disk, copy, pattern, proof }: CaseTools,
   errno: string | undefined,
   options: CopyOptions,
+  [name, path] = ['large', 'nvme-same-namespace'] as [string, CopyPath],
 ): Promise<void> {
-  const ns = await disk('large')
+  const ns = await disk(name)
   const data = pattern(KiB(64))
   await ns.write(0, data)
-  const path = 'nvme-same-namespace'
   const call = await copy({ path, from: ns.at(0), to: ns.at(MiB(8)), bytes: data.bytes }, options)
   if (errno) {
     proof.guest(call).refused(errno)
@@ -49,12 +50,16 @@ kernelCase(
   'copy_file_range to a descriptor with O_DSYNC flushes the device, and without it does not',
   { needs: ['copy_file_range'] },
   async (tools) => {
-    const ns = await tools.disk('large')
+    // A namespace that is reached by paths counts them there.
+    const unit = await tools.disk('scsi0')
     const done: number[] = []
     for (const dsync of [undefined, 'destination' as const]) {
-      const before = await flushes(tools, ns)
-      await copied(tools, undefined, { by: 'copy_file_range', direct: true, ...(dsync && { dsync }) })
-      done.push((await flushes(tools, ns)) - before)
+      const before = await flushes(tools, unit)
+      await copied(tools, undefined, { by: 'copy_file_range', direct: true, ...(dsync && { dsync }) }, [
+        'scsi0',
+        'scsi',
+      ])
+      done.push((await flushes(tools, unit)) - before)
     }
     // The tool flushes what it has copied to, either time.
     expect(done[1]).toBe((done[0] ?? 0) + 1)
