@@ -1,12 +1,15 @@
 import { execFileSync } from 'node:child_process'
 import { existsSync, readdirSync, readFileSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
-import { expect, test } from 'vitest'
+import { expect, test, vi } from 'vitest'
 import { compileStatic } from '../../../qemu/cc.ts'
 import { writeCpio } from '../../../qemu/cpio.ts'
 import { provideInitrd } from '../../../qemu/image.ts'
 import { putFiles } from '../../../qemu/shell.ts'
 import { agentProgram, temporaryDirectory } from './support.ts'
+
+// It starts real programs, and the machine may be busy.
+vi.setConfig({ testTimeout: 30_000 })
 
 /** A cache that has the compiled agent already. */
 async function cache(): Promise<string> {
