@@ -2,15 +2,27 @@
 import { expect } from 'vitest'
 import type { CaseTools } from '../fixtures/case.ts'
 import { kernelCase } from '../fixtures/case.ts'
-import { NO_FALLBACK } from '../fixtures/copy.ts'
+import { type CopyCall, NO_FALLBACK } from '../fixtures/copy.ts'
 import { beginLong, type LongCopy, longBytes, meanwhile, slowDisk, soonMs } from '../fixtures/long-copy.ts'
 import { crypt, delay, linear } from '../fixtures/rows.ts'
 import { KiB, MiB } from '../fixtures/units.ts'
 import type { Volume } from '../fixtures/volume.ts'
 import { retrace } from './retrace.ts'
 
-/** A copy between two volumes of which one is suspended: what could be offloaded at first cannot wait, the fallback does. */
-async function waitsForResume({ disk, pattern, proof, dm, session }: CaseTools, suspended: 'from' | 'to') {
+/** What could not be offloaded while a table was suspended: the size in which the series reads and writes. */
+const pieceBytes = KiB(256)
+
+/** One piece waits for the resume and is read and written; then the device is asked again. */
+function offloadedAfterwards({ proof }: CaseTools, call: CopyCall): void {
+  proof.guest(call).moved('traced')
+  proof.device(call).moved('traced')
+  const { copied, offloaded } = call.results[0] ?? {}
+  expect(Number(copied) - Number(offloaded)).toBe(pieceBytes)
+}
+
+/** A copy between two volumes of which one is suspended: an offload cannot wait, the fallback does. */
+async function waitsForResume(tools: CaseTools, suspended: 'from' | 'to') {
+  const { disk, pattern, proof, dm, session } = tools
   const ns = await disk('large')
   const volumes = { from: await dm.linear(ns, MiB(1), MiB(8)), to: await dm.linear(ns, MiB(16), MiB(8)) }
   const data = pattern(MiB(1))
@@ -24,22 +36,21 @@ async function waitsForResume({ disk, pattern, proof, dm, session }: CaseTools, 
   })
   await volumes[suspended].resume()
   const call = await copying.done()
-  proof.guest(call).fellBack()
-  proof.device(call).fellBack()
+  offloadedAfterwards(tools, call)
   await proof.host(volumes.to).changedOnly(MiB(2), data)
 }
 
 kernelCase(
   'dm/070',
-  'a copy into a suspended volume waits for the resume, and is read and written',
-  { needs: ['CONFIG_BLK_DEV_DM'] },
+  'a copy into a suspended volume waits for the resume, and is offloaded from then on',
+  { offloads: ['dm-linear', 'nvme-same-namespace'], needs: ['CONFIG_BLK_DEV_DM', 'tracepoints'] },
   (tools) => waitsForResume(tools, 'to'),
 )
 
 kernelCase(
   'dm/071',
-  'a copy out of a suspended volume waits for the resume, and is read and written',
-  { needs: ['CONFIG_BLK_DEV_DM'] },
+  'a copy out of a suspended volume waits for the resume, and is offloaded from then on',
+  { offloads: ['dm-linear', 'nvme-same-namespace'], needs: ['CONFIG_BLK_DEV_DM', 'tracepoints'] },
   (tools) => waitsForResume(tools, 'from'),
 )
 
@@ -80,8 +91,9 @@ kernelCase(
 kernelCase(
   'dm/073',
   'a copy that waits writes by the table that it is resumed with',
-  { needs: ['CONFIG_BLK_DEV_DM'] },
-  async ({ disk, pattern, proof, dm, session }) => {
+  { offloads: ['dm-linear', 'nvme-same-namespace'], needs: ['CONFIG_BLK_DEV_DM', 'tracepoints'] },
+  async (tools) => {
+    const { disk, pattern, proof, dm, session } = tools
     const ns = await disk('large')
     const to = await dm.linear(ns, MiB(16), MiB(8))
     const data = pattern(MiB(1))
@@ -96,8 +108,7 @@ kernelCase(
     await to.load([linear(ns, MiB(4), MiB(8))])
     await to.resume()
     const call = await copying.done()
-    proof.guest(call).fellBack()
-    proof.device(call).fellBack()
+    offloadedAfterwards(tools, call)
     await proof.host(ns).changedOnly(MiB(4) + KiB(4), data)
   },
 )
@@ -126,8 +137,9 @@ kernelCase(
 kernelCase(
   'dm/075',
   'the middle one of three levels is suspended and moved',
-  { needs: ['CONFIG_BLK_DEV_DM'] },
-  async ({ disk, pattern, proof, dm, session }) => {
+  { offloads: ['dm-linear', 'nvme-same-namespace'], needs: ['CONFIG_BLK_DEV_DM', 'tracepoints'] },
+  async (tools) => {
+    const { disk, pattern, proof, dm, session } = tools
     const ns = await disk('large')
     const lowest = await dm.linear(ns, MiB(1), MiB(30))
     const middle = await dm.linear(lowest, MiB(15), MiB(12))
@@ -144,8 +156,7 @@ kernelCase(
     await middle.load([linear(lowest, MiB(3), MiB(12))])
     await middle.resume()
     const call = await copying.done()
-    proof.guest(call).fellBack()
-    proof.device(call).fellBack()
+    offloadedAfterwards(tools, call)
     await proof.host(ns).changedOnly(MiB(1) + MiB(3) + KiB(4) + MiB(2), data)
   },
 )
