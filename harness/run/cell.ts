@@ -1,4 +1,5 @@
 /** Turns a planned cell into things that can be booted. */
+import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { chooseAccelerator, qemuVersion } from '../../qemu/accel.ts'
 import { compileStatic } from '../../qemu/cc.ts'
@@ -96,9 +97,12 @@ function kernelFacts({ key, release, compiler, image }: Kernel): CellFacts['kern
   return { key, release, compiler, image }
 }
 
+/** KASAN with lockdep under TCG takes two minutes and more to boot where a plain kernel takes three seconds. */
+const slowBootMs = 600_000
+
 /** Boots a guest of the cell in a private directory that has no other guest in it. */
 export function bootCell(
-  { facts, initrd }: ProvidedCell,
+  { facts, initrd, kernelConfig }: ProvidedCell,
   directory: string,
   o: { signal: AbortSignal; emit: Emit },
 ): Promise<Guest> {
@@ -109,6 +113,7 @@ export function bootCell(
     machine: facts.machine,
     directory,
     traceEvents: deviceTraceEvents,
+    ...(/^CONFIG_KASAN=y$/m.test(readFileSync(kernelConfig, 'utf8')) ? { bootTimeoutMs: slowBootMs } : {}),
     ...o,
   })
 }
