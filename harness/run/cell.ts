@@ -100,12 +100,18 @@ function kernelFacts({ key, release, compiler, image }: Kernel): CellFacts['kern
 /** KASAN with lockdep under TCG takes two minutes and more to boot where a plain kernel takes three seconds. */
 const slowBootMs = 600_000
 
+/** Whether the kernel finds bugs at the price of its speed. */
+export function isSlow({ kernelConfig }: ProvidedCell): boolean {
+  return /^CONFIG_KASAN=y$/m.test(readFileSync(kernelConfig, 'utf8'))
+}
+
 /** Boots a guest of the cell in a private directory that has no other guest in it. */
 export function bootCell(
-  { facts, initrd, kernelConfig }: ProvidedCell,
+  cell: ProvidedCell,
   directory: string,
   o: { signal: AbortSignal; emit: Emit },
 ): Promise<Guest> {
+  const { facts, initrd } = cell
   return bootGuest({
     kernel: facts.kernel.image,
     initrd,
@@ -113,7 +119,7 @@ export function bootCell(
     machine: facts.machine,
     directory,
     traceEvents: deviceTraceEvents,
-    ...(/^CONFIG_KASAN=y$/m.test(readFileSync(kernelConfig, 'utf8')) ? { bootTimeoutMs: slowBootMs } : {}),
+    ...(isSlow(cell) ? { bootTimeoutMs: slowBootMs } : {}),
     ...o,
   })
 }

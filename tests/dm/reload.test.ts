@@ -23,7 +23,9 @@ async function movingOn(
   const data = pattern(longBytes)
   await disk.write(0, data)
   const path = ['dm-linear', 'null-blk'] as const
-  const call = await meanwhile(tools, { path, from: from.at(0), to: to.at(0), bytes: longBytes }, move)
+  const copying = await beginLong(session, { path, from: from.at(0), to: to.at(0), bytes: longBytes })
+  await move()
+  const call = await copying.finish()
   const retraced = retrace(session, call, tables, data)
   // Neither before the copy nor after it
   for (const bytes of retraced.written) expect(bytes).toBeGreaterThan(0)
