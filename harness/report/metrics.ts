@@ -9,6 +9,7 @@ export function metricsOf({ record }: CaseOutcome): Map<string, string> {
     done.reduce((total, request) => total + Number(request[key]), 0)
   metrics.set('copied', String(sum('copied')))
   // copy_file_range(2) does not say how.
-  if (!Number.isNaN(sum('offloaded'))) metrics.set('offloaded', String(sum('offloaded')))
+  const offloaded = sum('offloaded')
+  if (!Number.isNaN(offloaded)) metrics.set('offloaded', String(offloaded))
   return metrics
 }

@@ -1,19 +1,17 @@
 // Ranges and attributes at the edges of what is refused: where only one of several checks can say so.
 import { expect } from 'vitest'
 import { kernelCase } from '../fixtures/case.ts'
+import { refuses } from '../fixtures/refused.ts'
 import { KiB, MiB } from '../fixtures/units.ts'
 
 kernelCase(
   'block/120',
   'a block of the destination that is none of the source is EINVAL',
   {},
-  async ({ disk, copy, proof }) => {
+  async (tools) => {
+    const { disk } = tools
     const [from, to] = [await disk('4k'), await disk('large')]
-    const call = await copy({ path: 'never', from: from.at(0), to: to.at(0), bytes: 512 })
-    proof.guest(call).refused('EINVAL')
-    proof.device(call).untouched()
-    await proof.host(from).unchanged()
-    await proof.host(to).unchanged()
+    await refuses(tools, 'EINVAL', { path: 'never', from: from.at(0), to: to.at(0), bytes: 512 })
   },
 )
 
@@ -21,19 +19,16 @@ kernelCase(
   'block/121',
   'a source whose end wraps around is EINVAL, whatever the destination has room for',
   {},
-  async ({ disk, copy, proof }) => {
+  async (tools) => {
+    const { disk } = tools
     const [from, to] = [await disk('large'), await disk('scsi0')]
     // 1024 + 2^64 - 512: the source would end at 512. The end of the destination is past its device and does not wrap.
-    const call = await copy({
+    await refuses(tools, 'EINVAL', {
       path: 'never',
       from: from.at(1024),
       to: to.at(0),
       bytes: '18446744073709551104',
     })
-    proof.guest(call).refused('EINVAL')
-    proof.device(call).untouched()
-    await proof.host(from).unchanged()
-    await proof.host(to).unchanged()
   },
 )
 
@@ -41,15 +36,12 @@ kernelCase(
   'block/122',
   'a destination whose end wraps around is EINVAL, and not the start of the device',
   {},
-  async ({ disk, copy, proof }) => {
+  async (tools) => {
+    const { disk } = tools
     const [from, to] = [await disk('large'), await disk('scsi0')]
     // 2^64 - 111616: a multiple of 512, and a number that prints with all its digits
     const offset = 18446744073709440000
-    const call = await copy({ path: 'never', from: from.at(0), to: to.at(offset), bytes: KiB(128) })
-    proof.guest(call).refused('EINVAL')
-    proof.device(call).untouched()
-    await proof.host(from).unchanged()
-    await proof.host(to).unchanged()
+    await refuses(tools, 'EINVAL', { path: 'never', from: from.at(0), to: to.at(offset), bytes: KiB(128) })
   },
 )
 
