@@ -7,7 +7,10 @@ import type { Disk } from '../fixtures/disk.ts'
 import type { Copying } from '../fixtures/flight.ts'
 import { KiB, MiB } from '../fixtures/units.ts'
 
-/** What the copies take at the least, however fast the host is: ten times what passes until something meets them. */
+/**
+ * What the copies take at the least, however fast the host is: ten times what passes until something meets them. With a
+ * slow kernel both are longer, see bootCell().
+ */
 const seconds = 4
 
 const copies = 8
