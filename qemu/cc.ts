@@ -47,12 +47,16 @@ export async function compileStatic(source: string, cacheDir: string): Promise<s
   return program
 }
 
-/** A source and all that it includes in quotes, as their directories have them. */
-async function textsOf(source: string, seen = new Set<string>()): Promise<string[]> {
+/**
+ * A source and all that it includes in quotes, as their directories have them. Null stands for what cannot be read: the
+ * compiler may find it elsewhere, and if not, says where it is asked for.
+ */
+async function textsOf(source: string, seen = new Set<string>()): Promise<(string | null)[]> {
   if (seen.has(source)) return []
   seen.add(source)
-  const text = await readFile(source, 'utf8')
-  const texts = [text]
+  const text = await readFile(source, 'utf8').catch(() => null)
+  if (text === null) return [null]
+  const texts: (string | null)[] = [text]
   for (const [, name = ''] of text.matchAll(/^#include "([^"]+)"/gm)) {
     texts.push(...(await textsOf(join(dirname(source), name), seen)))
   }

@@ -65,7 +65,9 @@ export function matchDisks(
     const identity = page80
       ? `scsi/${page80.toString('latin1', 4).trim()}`
       : `nvme/${text('device/serial')}/${text('nsid')}`
-    byIdentity.set(`${identity}/${bytes}`, device)
+    // A kernel without multipath shows a shared namespace once for each controller; the first of them will do.
+    const key = `${identity}/${bytes}`
+    if (!byIdentity.has(key)) byIdentity.set(key, device)
   }
 
   const disks = new Map<string, GuestDisk>()

@@ -173,3 +173,13 @@ export function checkTopology(topology: Topology): void {
   }
   if (wrong.length) throw new Failure('usage', `topology '${topology.name}': ${wrong.join('; ')}`)
 }
+
+/** The same disks, of which those that take their time take `times` as much: for guests that take as much themselves. */
+export function slower(topology: Topology, times: number): Topology {
+  const slow = (ns: NvmeNamespace): NvmeNamespace =>
+    ns.bytesPerSecond ? { ...ns, bytesPerSecond: ns.bytesPerSecond / times } : ns
+  return {
+    ...topology,
+    nvme: topology.nvme.map((one) => ({ ...one, namespaces: one.namespaces.map(slow) })),
+  }
+}

@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { bootTrivial } from '../../qemu/bench.ts'
 import { defaultTopology } from '../../qemu/topology.ts'
 import { deviceTraceEvents } from '../evidence/device-trace.ts'
-import { summarySchema } from '../report/summary.ts'
+import { type Summary, summarySchema } from '../report/summary.ts'
 import { bootCell, type ProvidedCell } from '../run/cell.ts'
 import type { Profile } from '../series/profile.ts'
 import { type ChildOptions, runChild, timeToQemu } from './child.ts'
@@ -40,7 +40,7 @@ export interface Round {
   /** Of each case that passed: its time without what it spent in the guest. */
   harnessMs: number[]
   copies: CopySample[]
-  /** Cases of the suite that did not pass. */
+  /** Cases of the suite that have run and did not pass. */
   notPassed: number
 }
 
@@ -116,10 +116,14 @@ async function runSuite(results: string, options: RoundOptions) {
   // Cases that fail take their time, too; without verdicts there is no suite to time.
   if (status !== 0 && status !== 1) throw suite.failure(`the default suite ended with status ${status}`)
   const summary = summarySchema.parse(JSON.parse(await readFile(join(results, 'summary.json'), 'utf8')))
-  const cases = summary.cells.flatMap((cell) => cell.cases)
+  return { suiteMs: ms, ...suiteRound(summary) }
+}
+
+/** Cases that are not run, which every machine has some of, take no time and are left out. */
+export function suiteRound({ cells }: Pick<Summary, 'cells'>): Pick<Round, 'harnessMs' | 'notPassed'> {
+  const cases = cells.flatMap((cell) => cell.cases).filter(({ verdict }) => verdict !== 'not run')
   const passed = cases.filter(({ verdict }) => verdict === 'pass')
   return {
-    suiteMs: ms,
     harnessMs: passed.map(({ runtimeMs, guestMs }) => runtimeMs - guestMs),
     notPassed: cases.length - passed.length,
   }

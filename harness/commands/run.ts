@@ -11,7 +11,7 @@ import { showProgress } from '../report/progress.ts'
 import { provideResults, resultsDirectory } from '../report/results-directory.ts'
 import { summaryReporter } from '../report/summary.ts'
 import { findCases } from '../run/cases.ts'
-import { bootCell, type ProvidedCell, provideCell } from '../run/cell.ts'
+import { bootCell, isSlow, type ProvidedCell, provideCell, slowness } from '../run/cell.ts'
 import { hostGuests } from '../run/guest-host.ts'
 import { type KnownFailure, readKnownFailures, withKnown } from '../run/known-failures.ts'
 import { lastOutcome } from '../run/last-look.ts'
@@ -120,7 +120,7 @@ async function runCell(
           context: {
             socket: guests.socket,
             ...contextOf(provided),
-            caseTimeoutMs,
+            caseTimeoutMs: isSlow(provided) ? slowness * caseTimeoutMs : caseTimeoutMs,
           },
           reporter: reporters,
           commandFor: command,

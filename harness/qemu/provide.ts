@@ -73,7 +73,7 @@ export async function provideQemu(spec: QemuSpec, options: QemuOptions): Promise
 }
 
 /** Raised when the way of opening changes what comes out of the same packages: one that lies there is made again. */
-const recipe = 1
+export const recipe = 1
 
 const readySchema = z.object({ recipe: z.literal(recipe), version: z.string() })
 

@@ -8,6 +8,8 @@ export function metricsOf({ record }: CaseOutcome): Map<string, string> {
   const sum = (key: 'copied' | 'offloaded') =>
     done.reduce((total, request) => total + Number(request[key]), 0)
   metrics.set('copied', String(sum('copied')))
-  metrics.set('offloaded', String(sum('offloaded')))
+  // copy_file_range(2) does not say how.
+  const offloaded = sum('offloaded')
+  if (!Number.isNaN(offloaded)) metrics.set('offloaded', String(offloaded))
   return metrics
 }

@@ -1,10 +1,11 @@
 /** Turns a planned cell into things that can be booted. */
+import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { chooseAccelerator, qemuVersion } from '../../qemu/accel.ts'
 import { compileStatic } from '../../qemu/cc.ts'
 import { bootGuest, type Guest, type Machine } from '../../qemu/guest.ts'
 import { provideInitrd } from '../../qemu/image.ts'
-import { defaultTopology } from '../../qemu/topology.ts'
+import { defaultTopology, slower } from '../../qemu/topology.ts'
 import { cacheDirectory } from '../cache/directory.ts'
 import { projectRoot } from '../config/load.ts'
 import type { Emit } from '../events.ts'
@@ -96,19 +97,33 @@ function kernelFacts({ key, release, compiler, image }: Kernel): CellFacts['kern
   return { key, release, compiler, image }
 }
 
+/** KASAN with lockdep under TCG takes two minutes and more to boot where a plain kernel takes three seconds. */
+const slowBootMs = 600_000
+
+/** So much more time such a kernel has for a case, and so much longer a disk takes that is made to take its time. */
+export const slowness = 4
+
+/** Whether the kernel finds bugs at the price of its speed. */
+export function isSlow({ kernelConfig }: ProvidedCell): boolean {
+  return /^CONFIG_KASAN=y$/m.test(readFileSync(kernelConfig, 'utf8'))
+}
+
 /** Boots a guest of the cell in a private directory that has no other guest in it. */
 export function bootCell(
-  { facts, initrd }: ProvidedCell,
+  cell: ProvidedCell,
   directory: string,
   o: { signal: AbortSignal; emit: Emit },
 ): Promise<Guest> {
+  const { facts, initrd } = cell
+  const slow = isSlow(cell)
   return bootGuest({
     kernel: facts.kernel.image,
     initrd,
-    topology: defaultTopology,
+    topology: slow ? slower(defaultTopology, slowness) : defaultTopology,
     machine: facts.machine,
     directory,
     traceEvents: deviceTraceEvents,
+    ...(slow ? { bootTimeoutMs: slowBootMs } : {}),
     ...o,
   })
 }

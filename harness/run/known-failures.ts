@@ -24,12 +24,11 @@ const knownFailure = z.strictObject({
   kconfig: text.optional(),
 })
 
-export const knownFailuresSchema = z.array(knownFailure)
 export type KnownFailure = z.infer<typeof knownFailure>
 
 /** @throws Failure('usage') with file, line and what was expected */
 export async function readKnownFailures(file: string): Promise<KnownFailure[]> {
-  return parseYaml(file, await readFile(file, 'utf8'), knownFailuresSchema).value
+  return parseYaml(file, await readFile(file, 'utf8'), z.array(knownFailure)).value
 }
 
 /** The outcome as it is, or, when the case failed as it is known to in this cell, with the verdict `known failure`. */

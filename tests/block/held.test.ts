@@ -2,6 +2,7 @@
 import type { CaseTools } from '../fixtures/case.ts'
 import { kernelCase } from '../fixtures/case.ts'
 import { type CopyOptions, claim } from '../fixtures/copy.ts'
+import { refuses } from '../fixtures/refused.ts'
 import { KiB, MiB } from '../fixtures/units.ts'
 
 async function twoPartitions({ disk, session, pattern }: CaseTools) {
@@ -30,58 +31,58 @@ async function copies(
   await proof.host(second).changedOnly(0, data)
 }
 
-/** The same, and it must be refused with this errno and change nothing. */
-async function refusedWith(
-  errno: string,
-  tools: CaseTools,
-  options: (parts: Awaited<ReturnType<typeof twoPartitions>>) => CopyOptions,
-): Promise<void> {
-  const parts = await twoPartitions(tools)
-  const { copy, proof } = tools
-  const { first, second, data } = parts
-  const given = options(parts)
-  const to = second.at(0)
-  const call = await copy(
-    given.by === 'BLKCOPYV'
-      ? { path: 'nvme-same-namespace', from: first, ranges: [[0, data.bytes]], to }
-      : { path: 'nvme-same-namespace', from: first.at(0), to, bytes: data.bytes },
-    given,
-  )
-  proof.guest(call).refused(errno)
-  proof.device(call).untouched()
-  await proof.host(parts.ns).unchanged()
+/** The same with a destination that becomes read-only when it has been opened: EPERM. */
+async function refusesReadOnly(tools: CaseTools, options: CopyOptions = {}): Promise<void> {
+  const { first, second, data } = await twoPartitions(tools)
+  const request = {
+    path: 'nvme-same-namespace' as const,
+    ...{ from: first.at(0), to: second.at(0), bytes: data.bytes },
+  }
+  await refuses(tools, 'EPERM', request, { ...options, readOnly: 'destination' })
 }
 
 kernelCase('block/093', 'who holds both sides exclusively may copy', {}, async (tools) => {
-  await copies(tools, () => ({ exclusive: 'both' }))
+  await copies(tools, () => ({ exclusive: true }))
 })
+
+/** What others hold is copied from and to, as it is read and written: not even the page cache is dropped with a claim. */
+async function copiesHeld(tools: CaseTools, options: CopyOptions): Promise<void> {
+  await copies(tools, ({ first, second }) => ({ ...options, before: [claim(first), claim(second)] }))
+}
 
 kernelCase(
   'block/094',
-  'a destination that somebody holds is copied to, as it is written to',
+  'devices that somebody holds are copied from and to, as they are read and written',
   {},
   async (tools) => {
-    await copies(tools, ({ first, second }) => ({ before: [claim(first), claim(second)] }))
+    await copiesHeld(tools, {})
   },
 )
 
-kernelCase('block/095', 'a held destination cannot be had for oneself', {}, async (tools) => {
-  await refusedWith('EBUSY', tools, ({ second }) => ({
-    before: [claim(second)],
-    exclusive: 'destination',
-  }))
-})
+kernelCase(
+  'block/095',
+  'BLKCOPYV from and to devices that somebody holds',
+  { needs: ['BLKCOPYV'] },
+  async (tools) => {
+    await copiesHeld(tools, { by: 'BLKCOPYV' })
+  },
+)
 
-kernelCase('block/096', 'a held source cannot be had for oneself', {}, async (tools) => {
-  await refusedWith('EBUSY', tools, ({ first }) => ({ before: [claim(first)], exclusive: 'source' }))
-})
+kernelCase(
+  'block/096',
+  'copy_file_range from and to devices that somebody holds',
+  { needs: ['copy_file_range'] },
+  async (tools) => {
+    await copiesHeld(tools, { by: 'copy_file_range', direct: true })
+  },
+)
 
 kernelCase('block/097', 'a read-only source is copied from', {}, async (tools) => {
   await copies(tools, () => ({ readOnly: 'source' }))
 })
 
 kernelCase('block/098', 'a destination that has become read-only is EPERM', {}, async (tools) => {
-  await refusedWith('EPERM', tools, () => ({ readOnly: 'destination' }))
+  await refusesReadOnly(tools)
 })
 
 kernelCase(
@@ -89,7 +90,7 @@ kernelCase(
   'a read-only destination is EPERM for BLKCOPYV',
   { needs: ['BLKCOPYV'] },
   async (tools) => {
-    await refusedWith('EPERM', tools, () => ({ readOnly: 'destination', by: 'BLKCOPYV' }))
+    await refusesReadOnly(tools, { by: 'BLKCOPYV' })
   },
 )
 
@@ -98,10 +99,6 @@ kernelCase(
   'a read-only destination is EPERM for copy_file_range',
   { needs: ['copy_file_range'] },
   async (tools) => {
-    await refusedWith('EPERM', tools, () => ({
-      readOnly: 'destination',
-      by: 'copy_file_range',
-      direct: true,
-    }))
+    await refusesReadOnly(tools, { by: 'copy_file_range', direct: true })
   },
 )

@@ -3,83 +3,78 @@ import { expect } from 'vitest'
 import type { CaseTools } from '../fixtures/case.ts'
 import { kernelCase } from '../fixtures/case.ts'
 import { type AnyRequest, type CopyOptions, NO_FALLBACK } from '../fixtures/copy.ts'
+import { beginLong, longBytes, slowDisk, soonMs } from '../fixtures/long-copy.ts'
 import { delay } from '../fixtures/rows.ts'
 import type { Target } from '../fixtures/target.ts'
 import { KiB, MiB } from '../fixtures/units.ts'
 
-/** As long as a few of the slow requests take, and a small part of what the whole copy would. */
-const soonMs = 3_000
-
-/** A null_blk device whose requests take 0.1 s each, and copy a block: a copy of 256 KiB takes 12 s. */
-function slow({ session }: CaseTools) {
-  return session.nullBlk({ bytes: MiB(1), maxCopySectors: 1, completionNs: 100_000_000 })
-}
-
-/** Kills a copy of 256 KiB inside of `device`; then a copy of 1 KiB is carried out. */
+/** Kills a copy inside of a slow device, a block at a time; then a copy of 1 KiB is carried out. */
 async function killed(
   tools: CaseTools,
-  device: Target,
-  request: (bytes: number) => AnyRequest,
+  request: (device: Target, bytes: number) => AnyRequest,
   options: CopyOptions = {},
 ): Promise<void> {
   const { copy, pattern, proof, session } = tools
-  const data = pattern(KiB(256))
+  const device = await slowDisk(session)
+  const data = pattern(longBytes)
   await device.write(0, data)
-  const copying = await session.begin(request(data.bytes), options)
+  const copying = await beginLong(session, request(device, data.bytes), options)
   const { waitedMs } = await copying.kill()
   expect(waitedMs).toBeLessThan(soonMs)
   const call = await copying.done()
   const { copied } = proof.guest(call).killed()
+  expect(copied).toBeGreaterThan(0)
+  expect(copied).toBeLessThan(data.bytes)
   proof.device(call).reached(copied)
-  await proof.host(device).changedUpTo(KiB(512), data, copied)
+  await proof.host(device).changedUpTo(MiB(1), data, copied)
 
   const again = pattern(KiB(1))
   await device.write(0, again)
   const second = await copy({
     path: 'null-blk',
     from: device.at(0),
-    to: device.at(KiB(896)),
+    to: device.at(KiB(1536)),
     bytes: KiB(1),
   })
   proof.guest(second).moved()
   proof.device(second).moved()
-  await proof.host(device).changedOnly(KiB(896), again)
+  await proof.host(device).changedOnly(KiB(1536), again)
 }
 
-kernelCase('block/101', 'a copy that is killed', { offloads: 'null-blk' }, async (tools) => {
-  const device = await slow(tools)
-  await killed(tools, device, (bytes) => {
-    return { path: 'null-blk', from: device.at(0), to: device.at(KiB(512)), bytes }
-  })
-})
+/** A copy in one range. */
+function oneRange(device: Target, bytes: number): AnyRequest {
+  return { path: 'null-blk', from: device.at(0), to: device.at(MiB(1)), bytes }
+}
+
+kernelCase(
+  'block/101',
+  'a copy that is killed',
+  { offloads: 'null-blk', needs: ['limits'] },
+  async (tools) => {
+    await killed(tools, oneRange)
+  },
+)
 
 kernelCase(
   'block/102',
   'a copy without fallback that is killed',
-  { offloads: 'null-blk', needs: ['CONFIG_BLK_DEV_NULL_BLK'] },
+  { offloads: 'null-blk', needs: ['limits'] },
   async (tools) => {
-    const device = await slow(tools)
-    await killed(
-      tools,
-      device,
-      (bytes) => ({ path: 'null-blk', from: device.at(0), to: device.at(KiB(512)), bytes }),
-      { flags: NO_FALLBACK },
-    )
+    await killed(tools, oneRange, { flags: NO_FALLBACK })
   },
 )
 
 kernelCase(
   'block/103',
   'a gathering copy that is killed',
-  { offloads: 'null-blk', needs: ['BLKCOPYV'] },
+  { offloads: 'null-blk', needs: ['BLKCOPYV', 'limits'] },
   async (tools) => {
-    const device = await slow(tools)
-    await killed(tools, device, (bytes) => {
+    await killed(tools, (device, bytes) => {
       const ranges: [number, number][] = [
         [0, KiB(12)],
         [KiB(12), bytes - KiB(12)],
       ]
-      return { path: 'null-blk', from: device, ranges, to: device.at(KiB(512)) }
+      return { path: 'null-blk', from: device, ranges, to: device.at(MiB(1)) }
     })
   },
 )
@@ -87,15 +82,9 @@ kernelCase(
 kernelCase(
   'block/104',
   'copy_file_range that is killed',
-  { offloads: 'null-blk', needs: ['copy_file_range'] },
+  { offloads: 'null-blk', needs: ['copy_file_range', 'limits', 'tracepoints'] },
   async (tools) => {
-    const device = await slow(tools)
-    await killed(
-      tools,
-      device,
-      (bytes) => ({ path: 'null-blk', from: device.at(0), to: device.at(KiB(512)), bytes }),
-      { by: 'copy_file_range', direct: true },
-    )
+    await killed(tools, oneRange, { by: 'copy_file_range', direct: true })
   },
 )
 
@@ -105,8 +94,8 @@ kernelCase(
   { needs: ['CONFIG_DM_DELAY'] },
   async ({ disk, dm, copy, pattern, proof, session }) => {
     const [ns, to] = [await disk('large'), await disk('scsi0')]
-    // 96 reads of 256 KiB, four at a time: 6 s
-    const from = await dm.table([delay(ns, 0, MiB(24), 250)])
+    // 96 reads of 256 KiB, four at a time: 24 s
+    const from = await dm.table([delay(ns, 0, MiB(24), 1000)])
     const data = pattern(MiB(24))
     await from.write(0, data)
     const copying = await session.begin({
@@ -120,6 +109,7 @@ kernelCase(
     const call = await copying.done()
     const { copied, offloaded } = proof.guest(call).killed()
     expect(offloaded).toBe(0)
+    expect(copied).toBeLessThan(data.bytes)
     proof.device(call).reached(copied, 'fallback')
     await proof.host(to).changedUpTo(MiB(8), data, copied)
     await proof.host(from).unchanged()

@@ -2,6 +2,7 @@
 import type { CaseTools } from '../fixtures/case.ts'
 import { kernelCase } from '../fixtures/case.ts'
 import type { CopyRequest } from '../fixtures/copy.ts'
+import { refuses } from '../fixtures/refused.ts'
 import { KiB, MiB } from '../fixtures/units.ts'
 
 /** Two partitions of 4 MiB of a namespace, at 2 MiB and a block, and at 16 MiB. */
@@ -19,11 +20,7 @@ async function refusedWith(
   wrong: (parts: Awaited<ReturnType<typeof partitioned>>) => Pick<CopyRequest, 'from' | 'to'>,
 ) {
   const parts = await partitioned(tools)
-  const { copy, proof } = tools
-  const call = await copy({ path: 'nvme-same-namespace', ...wrong(parts), bytes: KiB(64) })
-  proof.guest(call).refused(errno)
-  proof.device(call).untouched()
-  await proof.host(parts.ns).unchanged()
+  await refuses(tools, errno, { path: 'nvme-same-namespace', ...wrong(parts), bytes: KiB(64) })
 }
 
 kernelCase('block/081', 'between two partitions of a disk', {}, async (tools) => {

@@ -2,7 +2,7 @@
 import { kernelCase } from '../fixtures/case.ts'
 import { dirty, readsBack } from '../fixtures/copy.ts'
 import { tool } from '../fixtures/lab.ts'
-import type { Session } from '../fixtures/session.ts'
+import { beginLong, longBytes, slowDisk } from '../fixtures/long-copy.ts'
 import { KiB, MiB } from '../fixtures/units.ts'
 
 kernelCase(
@@ -97,7 +97,12 @@ kernelCase(
       { path: 'never', from: from.at(512), to: place, bytes: MiB(1) },
       {
         before: [dirty(from.at(0), data), dirty(to.at(MiB(8)), around)],
-        after: [readsBack(place, copied)],
+        after: [
+          readsBack(to.at(MiB(8)), around.part(0, 512)),
+          readsBack(place, copied),
+          readsBack(to.at(place.offset + MiB(1)), around.part(MiB(1) + 512, MiB(1) - 512)),
+          readsBack(from.at(0), data),
+        ],
       },
     )
     proof.guest(call).fellBack()
@@ -110,33 +115,30 @@ kernelCase(
   },
 )
 
-/** A device on which a copy of 256 KiB takes more than 2 s, a block at a time. */
-function slow(session: Session) {
-  return session.nullBlk({ bytes: MiB(1), maxCopySectors: 1, completionNs: 20_000_000 })
-}
-
 kernelCase(
   'cache/010',
   'who writes right beside a copy under way loses nothing',
-  { offloads: 'null-blk' },
+  { offloads: 'null-blk', needs: ['limits'] },
   async ({ session, pattern, proof }) => {
-    const nb = await slow(session)
-    const [data, before, behind] = [pattern(KiB(256)), pattern(KiB(8)), pattern(KiB(8))]
+    const nb = await slowDisk(session)
+    const [data, before, behind] = [pattern(longBytes), pattern(KiB(8)), pattern(KiB(8))]
     await nb.write(0, data)
-    const to = nb.at(KiB(512))
-    const [first, last] = [to.offset - KiB(8), to.offset + KiB(256)]
-    const copying = await session.begin(
-      { path: 'null-blk', from: nb.at(0), to, bytes: KiB(256) },
+    const to = nb.at(MiB(1))
+    const [first, last] = [to.offset - KiB(8), to.offset + longBytes]
+    const copying = await beginLong(
+      session,
+      { path: 'null-blk', from: nb.at(0), to, bytes: longBytes },
       { after: [readsBack(to, data)] },
     )
     for (const [offset, { bytes, seed, from }] of [[first, before] as const, [last, behind] as const]) {
       const words = [offset, bytes, seed, from].map(String)
-      // Left in the page cache: nothing of it goes to the device while that is watched.
       await session.must([tool, 'fill', nb.device, ...words, 'dirty'])
     }
-    const call = await copying.done()
+    const call = await copying.hurry()
     proof.guest(call).moved()
-    proof.device(call).moved()
+    // The page cache is written back when the kernel likes.
+    const besides = [first, last].map((offset) => ({ disk: nb.name, offset, bytes: KiB(8) }))
+    proof.device(call).moved('profile', { besides })
     await proof.host(nb).changedOnlyIn([
       [to.offset, data],
       [first, before],
@@ -148,22 +150,23 @@ kernelCase(
 kernelCase(
   'cache/011',
   'who reads the destination while it is copied to leaves nothing stale in the page cache',
-  { offloads: 'null-blk' },
+  { offloads: 'null-blk', needs: ['limits'] },
   async ({ session, pattern, proof }) => {
-    const nb = await slow(session)
-    const [old, data] = [pattern(KiB(256)), pattern(KiB(256))]
+    const nb = await slowDisk(session)
+    const [old, data] = [pattern(longBytes), pattern(longBytes)]
     await nb.write(0, data)
-    await nb.write(KiB(512), old)
-    const to = nb.at(KiB(512))
-    const copying = await session.begin(
-      { path: 'null-blk', from: nb.at(0), to, bytes: KiB(256) },
+    await nb.write(MiB(1), old)
+    const to = nb.at(MiB(1))
+    const copying = await beginLong(
+      session,
+      { path: 'null-blk', from: nb.at(0), to, bytes: longBytes },
       { after: [readsBack(to, data)] },
     )
     // Old or new, whatever it gets: what stays in the cache is the point.
     await session.must([tool, 'check', nb.device, ...[to.offset, old.bytes, old.seed, old.from].map(String)])
-    const call = await copying.done()
+    const call = await copying.hurry()
     proof.guest(call).moved()
     proof.device(call).moved()
-    await proof.host(nb).changedOnly(KiB(512), data)
+    await proof.host(nb).changedOnly(MiB(1), data)
   },
 )

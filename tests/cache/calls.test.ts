@@ -2,6 +2,7 @@
 import { kernelCase } from '../fixtures/case.ts'
 import { dirty, readsBack } from '../fixtures/copy.ts'
 import type { Change } from '../fixtures/proof.ts'
+import { type SourceRange, scatter } from '../fixtures/ranges.ts'
 import { KiB, MiB } from '../fixtures/units.ts'
 
 kernelCase(
@@ -38,19 +39,14 @@ kernelCase(
   async ({ disk, copy, pattern, proof }) => {
     const ns = await disk('large')
     const [data, around] = [pattern(KiB(32)), pattern(KiB(64))]
-    await ns.write(MiB(1), data.part(0, KiB(16)))
-    await ns.write(0, data.part(KiB(16), KiB(16)))
+    const ranges: SourceRange[] = [
+      [MiB(1), KiB(16)],
+      [0, KiB(16)],
+    ]
+    await scatter(ns, ranges, data)
     const to = ns.at(MiB(8) + KiB(8) + 512)
     const call = await copy(
-      {
-        path: 'nvme-same-namespace',
-        from: ns,
-        ranges: [
-          [MiB(1), KiB(16)],
-          [0, KiB(16)],
-        ],
-        to,
-      },
+      { path: 'nvme-same-namespace', from: ns, ranges, to },
       { before: [dirty(ns.at(MiB(8)), around)], after: [readsBack(to, data)] },
     )
     proof.guest(call).moved()

@@ -1,6 +1,7 @@
 /** A copy whose volumes were given other tables while it ran: which of its pieces went where. */
 import { encryptXtsPlain64 } from '../../harness/evidence/crypt.ts'
-import { judgeMoves, type Move, Refusal } from '../../harness/evidence/judge.ts'
+import { type Move, Refusal } from '../../harness/evidence/judge.ts'
+import { judgeMoves } from '../../harness/evidence/judge-device.ts'
 import type { Pattern } from '../../harness/evidence/pattern.ts'
 import { outside, type Range, showRanges, totalBytes, union } from '../../harness/evidence/ranges.ts'
 import { type CopyCall, piecesOf } from '../fixtures/copy.ts'

@@ -2,14 +2,27 @@
 import { expect } from 'vitest'
 import type { CaseTools } from '../fixtures/case.ts'
 import { kernelCase } from '../fixtures/case.ts'
-import { NO_FALLBACK } from '../fixtures/copy.ts'
+import { type CopyCall, NO_FALLBACK } from '../fixtures/copy.ts'
+import { beginLong, type LongCopy, longBytes, meanwhile, slowDisk, soonMs } from '../fixtures/long-copy.ts'
 import { crypt, delay, linear } from '../fixtures/rows.ts'
 import { KiB, MiB } from '../fixtures/units.ts'
+import type { Volume } from '../fixtures/volume.ts'
 import { retrace } from './retrace.ts'
-import { longBytes, manyCommands, meanwhile, slowDisk } from './slow.ts'
 
-/** A copy between two volumes of which one is suspended: what could be offloaded at first cannot wait, the fallback does. */
-async function waitsForResume({ disk, pattern, proof, dm, session }: CaseTools, suspended: 'from' | 'to') {
+/** What could not be offloaded while a table was suspended: the size in which the series reads and writes. */
+const pieceBytes = KiB(256)
+
+/** One piece waits for the resume and is read and written; then the device is asked again. */
+function offloadedAfterwards({ proof }: CaseTools, call: CopyCall): void {
+  proof.guest(call).moved('traced')
+  proof.device(call).moved('traced')
+  const { copied, offloaded } = call.results[0] ?? {}
+  expect(Number(copied) - Number(offloaded)).toBe(pieceBytes)
+}
+
+/** A copy between two volumes of which one is suspended: an offload cannot wait, the fallback does. */
+async function waitsForResume(tools: CaseTools, suspended: 'from' | 'to') {
+  const { disk, pattern, proof, dm, session } = tools
   const ns = await disk('large')
   const volumes = { from: await dm.linear(ns, MiB(1), MiB(8)), to: await dm.linear(ns, MiB(16), MiB(8)) }
   const data = pattern(MiB(1))
@@ -23,22 +36,21 @@ async function waitsForResume({ disk, pattern, proof, dm, session }: CaseTools, 
   })
   await volumes[suspended].resume()
   const call = await copying.done()
-  proof.guest(call).fellBack()
-  proof.device(call).fellBack()
+  offloadedAfterwards(tools, call)
   await proof.host(volumes.to).changedOnly(MiB(2), data)
 }
 
 kernelCase(
   'dm/070',
-  'a copy into a suspended volume waits for the resume, and is read and written',
-  { needs: ['CONFIG_BLK_DEV_DM'] },
+  'a copy into a suspended volume waits for the resume, and is offloaded from then on',
+  { offloads: ['dm-linear', 'nvme-same-namespace'], needs: ['CONFIG_BLK_DEV_DM', 'tracepoints'] },
   (tools) => waitsForResume(tools, 'to'),
 )
 
 kernelCase(
   'dm/071',
-  'a copy out of a suspended volume waits for the resume, and is read and written',
-  { needs: ['CONFIG_BLK_DEV_DM'] },
+  'a copy out of a suspended volume waits for the resume, and is offloaded from then on',
+  { offloads: ['dm-linear', 'nvme-same-namespace'], needs: ['CONFIG_BLK_DEV_DM', 'tracepoints'] },
   (tools) => waitsForResume(tools, 'from'),
 )
 
@@ -79,8 +91,9 @@ kernelCase(
 kernelCase(
   'dm/073',
   'a copy that waits writes by the table that it is resumed with',
-  { needs: ['CONFIG_BLK_DEV_DM'] },
-  async ({ disk, pattern, proof, dm, session }) => {
+  { offloads: ['dm-linear', 'nvme-same-namespace'], needs: ['CONFIG_BLK_DEV_DM', 'tracepoints'] },
+  async (tools) => {
+    const { disk, pattern, proof, dm, session } = tools
     const ns = await disk('large')
     const to = await dm.linear(ns, MiB(16), MiB(8))
     const data = pattern(MiB(1))
@@ -95,8 +108,7 @@ kernelCase(
     await to.load([linear(ns, MiB(4), MiB(8))])
     await to.resume()
     const call = await copying.done()
-    proof.guest(call).fellBack()
-    proof.device(call).fellBack()
+    offloadedAfterwards(tools, call)
     await proof.host(ns).changedOnly(MiB(4) + KiB(4), data)
   },
 )
@@ -125,8 +137,9 @@ kernelCase(
 kernelCase(
   'dm/075',
   'the middle one of three levels is suspended and moved',
-  { needs: ['CONFIG_BLK_DEV_DM'] },
-  async ({ disk, pattern, proof, dm, session }) => {
+  { offloads: ['dm-linear', 'nvme-same-namespace'], needs: ['CONFIG_BLK_DEV_DM', 'tracepoints'] },
+  async (tools) => {
+    const { disk, pattern, proof, dm, session } = tools
     const ns = await disk('large')
     const lowest = await dm.linear(ns, MiB(1), MiB(30))
     const middle = await dm.linear(lowest, MiB(15), MiB(12))
@@ -143,8 +156,7 @@ kernelCase(
     await middle.load([linear(lowest, MiB(3), MiB(12))])
     await middle.resume()
     const call = await copying.done()
-    proof.guest(call).fellBack()
-    proof.device(call).fellBack()
+    offloadedAfterwards(tools, call)
     await proof.host(ns).changedOnly(MiB(1) + MiB(3) + KiB(4) + MiB(2), data)
   },
 )
@@ -152,10 +164,11 @@ kernelCase(
 kernelCase(
   'dm/076',
   'a copy that is killed while its volume is suspended ends with the resume and writes no more',
-  { needs: ['CONFIG_BLK_DEV_DM'] },
+  { needs: ['CONFIG_BLK_DEV_DM', 'CONFIG_DM_DELAY'] },
   async ({ disk, pattern, proof, dm, session }) => {
     const ns = await disk('large')
-    const to = await dm.linear(ns, MiB(16), MiB(16))
+    // Four writes of 256 KiB at a time: all of them would take 6 s.
+    const to = await dm.linear(await dm.table([delay(ns, MiB(16), MiB(16), 500)]), 0, MiB(16))
     const data = pattern(MiB(12))
     await ns.write(0, data)
     await to.suspend()
@@ -208,24 +221,26 @@ kernelCase(
   'dm/068',
   'dm-crypt is suspended in the middle of a long copy',
   { needs: ['CONFIG_DM_CRYPT', 'CONFIG_DM_DELAY', 'tracepoints'] },
-  async (tools) => {
-    const { disk, pattern, proof, dm, session } = tools
+  async ({ disk, pattern, proof, dm, session }) => {
     const ns = await disk('large')
-    const late = await dm.table([delay(ns, 0, ns.bytes, 200)])
-    const [one, other] = [pattern(64).data, pattern(64).data]
+    // Reads and writes of 256 KiB, four at a time: 16 s
+    const late = await dm.table([delay(ns, 0, ns.bytes, 1000)])
     const tables = {
-      from: [crypt(late, 0, MiB(8), one)],
-      to: [crypt(late, MiB(16), MiB(8), other)],
+      from: [crypt(late, 0, MiB(8), pattern(64).data)],
+      to: [crypt(late, MiB(16), MiB(8), pattern(64).data)],
     }
     const [from, to] = [await dm.table(tables.from), await dm.table(tables.to)]
-    const data = pattern(longBytes)
+    const data = pattern(MiB(8))
     await from.write(0, data)
-    const call = await meanwhile(tools, { from, to, path: 'dm-crypt' }, async () => {
-      for (const volume of [to, from]) {
-        await volume.suspend()
-        await volume.resume()
-      }
-    })
+    const request = { path: 'dm-crypt', from: from.at(0), to: to.at(0), bytes: data.bytes } as const
+    const copying = await session.begin(request)
+    for (const volume of [to, from]) {
+      await volume.suspend()
+      await volume.resume()
+    }
+    await copying.underWay()
+    await late.reload([delay(ns, 0, ns.bytes, 0)])
+    const call = await copying.done()
     const { changes, offloaded } = retrace(session, call, tables, data)
     expect(offloaded).toBe(0)
     await proof.host(ns).changedOnlyIn(changes(ns))
@@ -234,20 +249,24 @@ kernelCase(
 
 kernelCase(
   'dm/069',
-  'a long offloaded copy that is killed ends at once, and what it says is there',
-  { offloads: ['dm-linear', 'nvme-same-namespace'], needs: ['CONFIG_BLK_DEV_DM', 'limits'] },
-  async ({ disk, pattern, proof, dm, session }) => {
-    const ns = await disk('large')
-    const [from, to] = [await dm.linear(ns, 0, MiB(12)), await dm.linear(ns, MiB(16), MiB(12))]
-    const data = pattern(MiB(12))
+  'a long offloaded copy that is killed ends soon, and what it says is there',
+  { offloads: ['dm-linear', 'null-blk'], needs: ['CONFIG_BLK_DEV_DM', 'limits'] },
+  async ({ pattern, proof, dm, session }) => {
+    const disk = await slowDisk(session)
+    const from = await dm.linear(disk, 0, longBytes)
+    const to = await dm.linear(disk, MiB(1), longBytes)
+    const data = pattern(longBytes)
     await from.write(0, data)
-    await manyCommands(session, from)
-    const request = { path: 'dm-linear', from: from.at(0), to: to.at(0), bytes: data.bytes } as const
-    const copying = await session.begin(request)
+    const path = ['dm-linear', 'null-blk'] as const
+    const copying = await beginLong(session, {
+      path,
+      ...{ from: from.at(0), to: to.at(0), bytes: longBytes },
+    })
     const { waitedMs } = await copying.kill()
-    expect(waitedMs).toBeLessThan(3_000)
+    expect(waitedMs).toBeLessThan(soonMs)
     const call = await copying.done()
     const { copied, offloaded } = proof.guest(call).killed()
+    expect(copied).toBeGreaterThan(0)
     expect(copied).toBeLessThan(data.bytes)
     expect(offloaded).toBe(copied)
     proof.device(call).reached(copied)
@@ -255,48 +274,52 @@ kernelCase(
   },
 )
 
+/** Suspends volumes in the middle of a long copy: what cannot wait is read and written, then it is offloaded again. */
+async function suspended(
+  tools: CaseTools,
+  meet: (volumes: { from: Volume; to: Volume }, copying: LongCopy) => Promise<void>,
+): Promise<void> {
+  const { pattern, proof, dm, session } = tools
+  const disk = await slowDisk(session)
+  const tables = { from: [linear(disk, 0, longBytes)], to: [linear(disk, MiB(1), longBytes)] }
+  const [from, to] = [await dm.table(tables.from), await dm.table(tables.to)]
+  const data = pattern(longBytes)
+  await from.write(0, data)
+  const path = ['dm-linear', 'null-blk'] as const
+  const request = { path, from: from.at(0), to: to.at(0), bytes: longBytes }
+  const call = await meanwhile(tools, request, (copying) => meet({ from, to }, copying))
+  const { changes, offloaded, readAndWritten } = retrace(session, call, tables, data)
+  expect(readAndWritten).toBeGreaterThan(0)
+  expect(offloaded).toBeGreaterThan(readAndWritten)
+  await proof.host(disk).changedOnlyIn(changes(disk))
+}
+
 kernelCase(
   'dm/080',
   'suspended in the middle of a long copy: what cannot wait is read and written, then it is offloaded again',
-  { offloads: ['dm-linear', 'null-blk'], needs: ['CONFIG_BLK_DEV_DM', 'tracepoints'] },
+  { offloads: ['dm-linear', 'null-blk'], needs: ['CONFIG_BLK_DEV_DM', 'limits', 'tracepoints'] },
   async (tools) => {
-    const { pattern, proof, dm, session } = tools
-    const disk = await slowDisk(tools)
-    const tables = { from: [linear(disk, 0, longBytes)], to: [linear(disk, MiB(4), longBytes)] }
-    const [from, to] = [await dm.table(tables.from), await dm.table(tables.to)]
-    const data = pattern(longBytes)
-    await from.write(0, data)
-    const call = await meanwhile(tools, { from, to }, async () => {
+    await suspended(tools, async ({ to }, copying) => {
       await to.suspend()
+      await copying.fallsBack()
       await to.resume()
     })
-    const { changes, offloaded, readAndWritten } = retrace(session, call, tables, data)
-    expect(readAndWritten).toBeGreaterThan(0)
-    expect(offloaded).toBeGreaterThan(readAndWritten)
-    await proof.host(disk).changedOnlyIn(changes(disk))
   },
 )
 
 kernelCase(
   'dm/081',
   'both sides are suspended without flush in the middle of a long copy',
-  { offloads: ['dm-linear', 'null-blk'], needs: ['CONFIG_BLK_DEV_DM', 'tracepoints'] },
+  { offloads: ['dm-linear', 'null-blk'], needs: ['CONFIG_BLK_DEV_DM', 'limits', 'tracepoints'] },
   async (tools) => {
-    const { pattern, proof, dm, session } = tools
-    const disk = await slowDisk(tools)
-    const tables = { from: [linear(disk, 0, longBytes)], to: [linear(disk, MiB(4), longBytes)] }
-    const [from, to] = [await dm.table(tables.from), await dm.table(tables.to)]
-    const data = pattern(longBytes)
-    await from.write(0, data)
-    const call = await meanwhile(tools, { from, to }, async () => {
-      for (const volume of [from, to, from, to]) {
-        await volume.suspend('noflush')
-        await volume.resume()
+    await suspended(tools, async ({ from, to }, copying) => {
+      for (let turn = 0; turn < 2; turn++) {
+        await from.suspend('noflush')
+        await from.resume()
+        await to.suspend('noflush')
+        await copying.fallsBack()
+        await to.resume()
       }
     })
-    const { changes, offloaded, readAndWritten } = retrace(session, call, tables, data)
-    expect(readAndWritten).toBeGreaterThan(0)
-    expect(offloaded).toBeGreaterThan(readAndWritten)
-    await proof.host(disk).changedOnlyIn(changes(disk))
   },
 )

@@ -3,32 +3,36 @@
 import { expect } from 'vitest'
 import type { CaseTools } from '../fixtures/case.ts'
 import { kernelCase } from '../fixtures/case.ts'
-import { type CopyCall, NO_FALLBACK } from '../fixtures/copy.ts'
+import { type AnyRequest, NO_FALLBACK } from '../fixtures/copy.ts'
+import { beginLong, longBytes, meanwhile, slowDisk } from '../fixtures/long-copy.ts'
 import type { NullBlk, NullBlkOptions } from '../fixtures/null-blk.ts'
 import { KiB, MiB } from '../fixtures/units.ts'
 
-/** A null_blk device whose requests take 20 ms and copy a block: 256 KiB take more than 2 s. */
-function slow({ session }: CaseTools, other: NullBlkOptions = {}) {
-  return session.nullBlk({ bytes: MiB(1), maxCopySectors: 1, completionNs: 20_000_000, ...other })
+/** Three long copies of one source inside of a slow device. */
+async function threeCopies({ session, pattern, proof }: CaseTools, options: NullBlkOptions = {}) {
+  const nb = await slowDisk(session, options)
+  const data = pattern(longBytes)
+  await nb.write(0, data)
+  const places = [1, 2, 3].map((index) => index * longBytes)
+  const requests = places.map((to): AnyRequest => {
+    return { path: 'null-blk', from: nb.at(0), to: nb.at(to), bytes: longBytes }
+  })
+  const copied = () => proof.host(nb).changedOnlyIn(places.map((to) => [to, data]))
+  return { nb, requests, copied }
 }
 
-const places = [KiB(256), KiB(512), KiB(768)]
-
-/** Three copies of 256 KiB inside of a slow device, and `change` meanwhile. */
-async function meanwhile(
+/** Three copies, whatever changes meanwhile: all offloaded. */
+async function unmoved(
   tools: CaseTools,
-  nb: NullBlk,
-  change: () => Promise<void>,
-): Promise<{ call: CopyCall; copied: () => Promise<void> }> {
-  const { session, pattern, proof } = tools
-  const data = pattern(KiB(256))
-  await nb.write(0, data)
-  const copying = await session.begin(
-    places.map((to) => ({ path: 'null-blk' as const, from: nb.at(0), to: nb.at(to), bytes: KiB(256) })),
-  )
-  await change()
-  const call = await copying.done()
-  return { call, copied: () => proof.host(nb).changedOnlyIn(places.map((to) => [to, data])) }
+  change: (nb: NullBlk) => Promise<void>,
+  options: NullBlkOptions = {},
+): Promise<void> {
+  const { proof } = tools
+  const { nb, requests, copied } = await threeCopies(tools, options)
+  const call = await meanwhile(tools, requests, () => change(nb))
+  proof.guest(call).moved()
+  proof.device(call).moved()
+  await copied()
 }
 
 kernelCase(
@@ -37,15 +41,15 @@ kernelCase(
   { offloads: 'null-blk', needs: ['limits', 'tracepoints'] },
   async (tools) => {
     const { session, proof } = tools
-    const nb = await slow(tools)
-    const { call, copied } = await meanwhile(tools, nb, () =>
-      session.setQueue(nb, session.profile.sysfs.limit, '0'),
-    )
+    const { nb, requests, copied } = await threeCopies(tools)
+    const copying = await beginLong(session, requests)
+    await session.setQueue(nb, session.profile.sysfs.limit, '0')
+    const call = await copying.done()
     proof.guest(call).moved('traced')
     proof.device(call).moved('traced')
     const offloaded = call.results.reduce((sum, result) => sum + Number(result.offloaded), 0)
     expect(offloaded).toBeGreaterThan(0)
-    expect(offloaded).toBeLessThan(places.length * KiB(256))
+    expect(offloaded).toBeLessThan(requests.length * longBytes)
     await copied()
   },
 )
@@ -56,13 +60,19 @@ kernelCase(
   { offloads: 'null-blk', needs: ['limits'] },
   async (tools) => {
     const { session, proof } = tools
-    const nb = await slow(tools, { maxCopySectors: 4, completionNs: 40_000_000 })
-    const { call, copied } = await meanwhile(tools, nb, () =>
-      session.setQueue(nb, session.profile.sysfs.limit, '512'),
-    )
+    const { nb, requests, copied } = await threeCopies(tools)
+    const copying = await beginLong(session, requests, { commandBytes: KiB(2) })
+    await session.setQueue(nb, session.profile.sysfs.limit, '512')
+    await copying.goesOn()
+    const call = await copying.hurry()
     proof.guest(call).moved()
     const { copies } = proof.device(call).moved()
-    expect(new Set(copies.map(({ bytes }) => bytes))).toEqual(new Set([KiB(2), 512]))
+    const sizes = copies.map(({ bytes }) => bytes)
+    const shorter = sizes.indexOf(512)
+    expect(shorter).toBeGreaterThan(0)
+    expect(new Set(sizes.slice(0, shorter))).toEqual(new Set([KiB(2)]))
+    // What was in flight when the limit changed may end later.
+    expect(sizes.slice(shorter, shorter + 8)).toEqual(Array.from({ length: 8 }, () => 512))
     await copied()
   },
 )
@@ -73,11 +83,12 @@ kernelCase(
   { offloads: 'null-blk', needs: ['limits'] },
   async (tools) => {
     const { session, pattern, proof } = tools
-    const nb = await slow(tools)
-    const data = pattern(KiB(256))
+    const nb = await slowDisk(session)
+    const data = pattern(longBytes)
     await nb.write(0, data)
-    const copying = await session.begin(
-      { path: 'null-blk', from: nb.at(0), to: nb.at(KiB(512)), bytes: KiB(256) },
+    const copying = await beginLong(
+      session,
+      { path: 'null-blk', from: nb.at(0), to: nb.at(MiB(1)), bytes: longBytes },
       { flags: NO_FALLBACK },
     )
     await session.setQueue(nb, session.profile.sysfs.limit, '0')
@@ -85,80 +96,79 @@ kernelCase(
     const { copied } = proof.guest(call).cutShort('EIO')
     expect(copied).toBeGreaterThan(0)
     proof.device(call).reached(copied)
-    await proof.host(nb).changedUpTo(KiB(512), data, copied)
+    await proof.host(nb).changedUpTo(MiB(1), data, copied)
   },
 )
 
 kernelCase(
   'fault/021',
   'the scheduler is switched back and forth while copies are under way',
-  { offloads: 'null-blk', needs: ['CONFIG_IOSCHED_BFQ', 'CONFIG_MQ_IOSCHED_KYBER'] },
+  { offloads: 'null-blk', needs: ['limits', 'CONFIG_IOSCHED_BFQ', 'CONFIG_MQ_IOSCHED_KYBER'] },
   async (tools) => {
-    const { session, proof } = tools
-    const nb = await slow(tools)
-    const { call, copied } = await meanwhile(tools, nb, async () => {
+    await unmoved(tools, async (nb) => {
       for (const scheduler of ['bfq', 'none', 'kyber', 'none'])
-        await session.setQueue(nb, 'scheduler', scheduler)
+        await tools.session.setQueue(nb, 'scheduler', scheduler)
     })
-    proof.guest(call).moved()
-    proof.device(call).moved()
-    await copied()
   },
 )
 
 kernelCase(
   'fault/022',
   'nr_requests, nomerges and max_sectors_kb change while copies are under way',
-  { offloads: 'null-blk' },
+  { offloads: 'null-blk', needs: ['limits'] },
   async (tools) => {
-    const { session, proof } = tools
-    const nb = await slow(tools)
-    const { call, copied } = await meanwhile(tools, nb, async () => {
+    const { session } = tools
+    const change = async (nb: NullBlk) => {
       await session.setQueue(nb, 'nr_requests', '4')
       await session.setQueue(nb, 'nomerges', '2')
       await session.setQueue(nb, 'max_sectors_kb', '64')
       await session.setQueue(nb, 'nr_requests', '32')
-    })
-    proof.guest(call).moved()
-    proof.device(call).moved()
-    await copied()
+    }
+    // Twelve of their requests are in flight at once, and take six times as long.
+    await unmoved(tools, change, { hwQueueDepth: 32, completionNs: 100_000_000 })
   },
 )
 
 kernelCase(
   'fault/023',
   'the destination partition becomes shorter while it is copied to: EIO, and what is said to be copied is',
-  { offloads: 'null-blk' },
+  { offloads: 'null-blk', needs: ['limits'] },
   async (tools) => {
     const { session, pattern, proof } = tools
-    const nb = await slow(tools)
-    const to = await session.partition(nb, KiB(512), KiB(256))
-    const data = pattern(KiB(256))
+    const nb = await slowDisk(session)
+    const to = await session.partition(nb, MiB(1), longBytes)
+    const data = pattern(longBytes)
     await nb.write(0, data)
-    const copying = await session.begin({ path: 'null-blk', from: nb.at(0), to: to.at(0), bytes: KiB(256) })
-    await to.resize(KiB(224))
-    const call = await copying.done()
+    const copying = await beginLong(session, {
+      path: 'null-blk',
+      ...{ from: nb.at(0), to: to.at(0), bytes: longBytes },
+    })
+    await to.resize(longBytes - KiB(128))
+    const call = await copying.hurry()
     const { copied } = proof.guest(call).cutShort('EIO')
     expect(copied).toBeGreaterThan(0)
     proof.device(call).reached(copied)
     // Where the partition ended, nothing may have been written.
-    await proof.host(nb).changedUpTo(KiB(512), data.part(0, KiB(224)), copied)
+    await proof.host(nb).changedUpTo(MiB(1), data.part(0, longBytes - KiB(128)), copied)
   },
 )
 
 kernelCase(
   'fault/024',
   'the source partition becomes shorter while it is copied from: EIO',
-  { offloads: 'null-blk' },
+  { offloads: 'null-blk', needs: ['limits'] },
   async (tools) => {
     const { session, pattern, proof } = tools
-    const nb = await slow(tools)
-    const from = await session.partition(nb, KiB(512), KiB(256))
-    const data = pattern(KiB(256))
+    const nb = await slowDisk(session)
+    const from = await session.partition(nb, MiB(1), longBytes)
+    const data = pattern(longBytes)
     await from.write(0, data)
-    const copying = await session.begin({ path: 'null-blk', from: from.at(0), to: nb.at(0), bytes: KiB(256) })
-    await from.resize(KiB(224))
-    const call = await copying.done()
+    const copying = await beginLong(session, {
+      path: 'null-blk',
+      ...{ from: from.at(0), to: nb.at(0), bytes: longBytes },
+    })
+    await from.resize(longBytes - KiB(128))
+    const call = await copying.hurry()
     const { copied } = proof.guest(call).cutShort('EIO')
     expect(copied).toBeGreaterThan(0)
     proof.device(call).reached(copied)
@@ -168,21 +178,21 @@ kernelCase(
 
 kernelCase(
   'fault/025',
-  'the source is removed while copies from it are under way: an error, and what is said to be copied is',
-  { needs: ['CONFIG_BLK_DEV_NULL_BLK'] },
-  async (tools) => {
-    const { disk, session, pattern, proof } = tools
-    // Reads of 256 KiB, four at a time: 3 s
-    const options = { bytes: MiB(8), completionNs: 400_000_000 }
-    const [nb, to] = [await slow(tools, options), await disk('scsi0')]
-    const data = pattern(MiB(8))
-    await nb.write(0, data)
-    const copying = await session.begin({ path: 'never', from: nb.at(0), to: to.at(0), bytes: MiB(8) })
+  'the source is removed while a copy from it is under way: an error, and what is said to be copied is',
+  { needs: ['CONFIG_BLK_DEV_NULL_BLK', 'CONFIG_BLK_DEV_DM'] },
+  async ({ disk, session, dm, proof }) => {
+    const nb = await slowDisk(session, { hwQueueDepth: 64, completionNs: 400_000_000 })
+    const to = await dm.linear(await disk('scsi0'), MiB(1), nb.bytes)
+    // What it has read by then waits, so that the rest of it cannot be read before the source is gone.
+    await to.suspend()
+    const copying = await session.begin({ path: 'never', from: nb.at(0), to: to.at(0), bytes: nb.bytes })
     await nb.vanish()
+    await to.resume()
     const call = await copying.done()
     const { copied } = proof.guest(call).cutShort('EIO')
+    expect(copied).toBeLessThan(nb.bytes)
     proof.device(call).reached(copied)
-    await proof.host(to).changedUpTo(0, data, copied)
+    await proof.host(to).changedUpTo(0, nb.pristine, copied)
   },
 )
 
@@ -190,18 +200,16 @@ kernelCase(
   'fault/026',
   'a device is removed while copies inside of it are under way',
   { offloads: 'null-blk' },
-  async (tools) => {
-    const { disk, session, copy, pattern, proof } = tools
-    const nb = await slow(tools)
+  async ({ disk, session, copy, pattern, proof }) => {
+    const nb = await slowDisk(session, { maxCopySectors: 1 })
     const copying = await session.begin({
       path: 'null-blk',
-      from: nb.at(0),
-      to: nb.at(KiB(512)),
-      bytes: KiB(256),
+      ...{ from: nb.at(0), to: nb.at(MiB(1)), bytes: longBytes },
     })
     await nb.vanish()
     const call = await copying.done()
     const { copied } = proof.guest(call).cutShort('EIO')
+    expect(copied).toBeLessThan(longBytes)
     proof.device(call).reached(copied)
 
     // Others are none the worse for it.

@@ -7,6 +7,7 @@ import type { CaseTools } from '../fixtures/case.ts'
 import { kernelCase } from '../fixtures/case.ts'
 import { type CopyOptions, NO_FALLBACK } from '../fixtures/copy.ts'
 import type { InjectedError } from '../fixtures/knobs.ts'
+import { type SourceRange, scatter } from '../fixtures/ranges.ts'
 import { KiB, MiB } from '../fixtures/units.ts'
 
 /** Copies 256 KiB, 32 KiB at a time, inside of a null_blk device with errors injected. */
@@ -144,9 +145,8 @@ kernelCase(
   async ({ disk, session, copy, pattern, proof }) => {
     const ns = await disk('large')
     const data = pattern(KiB(64))
-    const ranges = [3, 1, 2, 0].map((index): [number, number] => [index * MiB(1), KiB(16)])
-    for (const [index, [offset, bytes]] of ranges.entries())
-      await ns.write(offset, data.part(index * KiB(16), bytes))
+    const ranges = [3, 1, 2, 0].map((index): SourceRange => [index * MiB(1), KiB(16)])
+    await scatter(ns, ranges, data)
     await session.injectErrors(ns, { op: 'COPY_SRC', status: 'IOERR', start: MiB(2), bytes: KiB(4) })
     const call = await copy({ path: 'nvme-same-namespace', from: ns, ranges, to: ns.at(MiB(8)) })
     await session.restore()

@@ -1,26 +1,18 @@
 // Requests whose completion is lost (fail_io_timeout), of copies and of the reads and writes in their place.
 import { expect } from 'vitest'
-import type { CaseTools } from '../fixtures/case.ts'
 import { kernelCase } from '../fixtures/case.ts'
+import { impatientDisk } from '../fixtures/impatient-disk.ts'
 import { KiB, MiB } from '../fixtures/units.ts'
-
-/** A device that loses the completion of its next `times` requests, each of which times out after a second. */
-async function forgetful({ session }: CaseTools, times: number) {
-  const nb = await session.nullBlk({ maxCopySectors: 128 })
-  await session.setQueue(nb, 'io_timeout', '1000')
-  return { nb, forget: () => session.failTimeouts(nb, times) }
-}
 
 kernelCase(
   'fault/035',
   'the completion of a copy is lost: read and written after its timeout',
   { offloads: 'null-blk', needs: ['CONFIG_FAIL_IO_TIMEOUT'] },
-  async (tools) => {
-    const { session, copy, pattern, proof } = tools
-    const { nb, forget } = await forgetful(tools, 1)
+  async ({ session, copy, pattern, proof }) => {
+    const nb = await impatientDisk(session)
     const data = pattern(KiB(256))
     await nb.write(0, data)
-    await forget()
+    await session.failTimeouts(nb, 1)
     const call = await copy({ path: 'null-blk', from: nb.at(0), to: nb.at(MiB(4)), bytes: KiB(256) })
     await session.restore()
     proof.guest(call).fellBack()
@@ -33,12 +25,11 @@ kernelCase(
   'fault/036',
   'the completions of a copy and of the read in its place are lost: ETIMEDOUT',
   { offloads: 'null-blk', needs: ['CONFIG_FAIL_IO_TIMEOUT'] },
-  async (tools) => {
-    const { session, copy, pattern, proof } = tools
-    const { nb, forget } = await forgetful(tools, 2)
+  async ({ session, copy, pattern, proof }) => {
+    const nb = await impatientDisk(session)
     const data = pattern(KiB(64))
     await nb.write(0, data)
-    await forget()
+    await session.failTimeouts(nb, 2)
     const call = await copy({ path: 'null-blk', from: nb.at(0), to: nb.at(MiB(4)), bytes: KiB(64) })
     await session.restore()
     proof.guest(call).refused('ETIMEDOUT')
@@ -52,12 +43,11 @@ kernelCase(
   'fault/037',
   'a completion is lost while four copies are under way: all are done',
   { offloads: 'null-blk', needs: ['tracepoints', 'CONFIG_FAIL_IO_TIMEOUT'] },
-  async (tools) => {
-    const { session, copy, pattern, proof } = tools
-    const { nb, forget } = await forgetful(tools, 1)
+  async ({ session, copy, pattern, proof }) => {
+    const nb = await impatientDisk(session)
     const data = pattern(KiB(256))
     await nb.write(0, data)
-    await forget()
+    await session.failTimeouts(nb, 1)
     const places = [MiB(2), MiB(3), MiB(4), MiB(5)]
     const call = await copy(
       places.map((to) => ({ path: 'null-blk' as const, from: nb.at(0), to: nb.at(to), bytes: KiB(256) })),

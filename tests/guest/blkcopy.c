@@ -12,7 +12,9 @@
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <linux/fs.h>
+#include <linux/ioprio.h>
 #include "bytes.h"
 #include "device.h"
 #include "flight.h"
@@ -72,19 +74,19 @@ struct job {
 	int src_fd, dst_fd;
 	uint64_t copied;	/* by copy_file_range() */
 	int err;
-	const char *unopened;	/* the side whose open has failed with err */
 	bool ended;
 	bool injected;		/* the place that --fail-nth counts to was there */
-	uint64_t ns;
+	uint64_t ns, end;
 };
 
 static struct {
 	enum call call;
 	const char *src_mode, *dst_mode;
 	int src_flags, dst_flags;
-	uint64_t flags, reserved, nr_ranges;
+	uint64_t flags, nr_ranges;
+	int reserved;		/* number of the reserved field that is not 0, -1 for none */
 	bool nr_ranges_given, trace, timed;
-	const char *fail_nth, *read_only, *flight;
+	const char *fail_nth, *read_only, *flight, *ioprio, *pull;
 } options;
 
 static struct job *jobs;
@@ -145,15 +147,9 @@ static void prepare_job(struct job *job, char **argv)
 	unsigned int count;
 
 	job->src_fd = open_source(argv[0], open_mode(options.src_mode) | options.src_flags);
-	if (job->src_fd < 0 && strncmp(argv[0], "fd:", 3)) {
-		job->err = errno;
-		job->unopened = "source";
-	}
-	job->dst_fd = open(argv[2], open_mode(options.dst_mode) | options.dst_flags | O_CLOEXEC);
-	if (job->dst_fd < 0 && !job->unopened) {
-		job->err = errno;
-		job->unopened = "destination";
-	}
+	if (job->src_fd < 0 && strncmp(argv[0], "fd:", 3))
+		die("cannot open the source %s", argv[0]);
+	job->dst_fd = open_or_die(argv[2], open_mode(options.dst_mode) | options.dst_flags);
 	if (options.call == CALL_BLKCOPYV) {
 		count = parse_ranges(argv[1], job->ranges);
 		job->arg.many = (struct blk_copy_vec) {
@@ -162,9 +158,10 @@ static void prepare_job(struct job *job, char **argv)
 			.src_fd = job->src_fd,
 			.dst_offset = number(argv[3]),
 			.flags = options.flags,
+			.reserved0 = options.reserved == 0,
 			.copied = UNSET,
 			.offloaded = UNSET,
-			.reserved = { 0, options.reserved },
+			.reserved = { options.reserved == 1, options.reserved == 2 },
 		};
 		return;
 	}
@@ -176,7 +173,7 @@ static void prepare_job(struct job *job, char **argv)
 		.flags = options.flags,
 		.copied = UNSET,
 		.offloaded = UNSET,
-		.reserved = { 0, options.reserved },
+		.reserved = { options.reserved == 0, options.reserved == 1 },
 	};
 }
 
@@ -227,13 +224,15 @@ static void *run_job(void *data)
 	if (options.fail_nth)
 		nth = open_or_die("/proc/thread-self/fail-nth", O_RDWR);
 	pthread_barrier_wait(start);
-	if (job->unopened)
-		return NULL;
+	/* A value of linux/ioprio.h, for this thread. */
+	if (options.ioprio && syscall(SYS_ioprio_set, IOPRIO_WHO_PROCESS, 0, (int)number(options.ioprio)))
+		die("cannot set the I/O priority");
 	if (nth >= 0 && write(nth, options.fail_nth, strlen(options.fail_nth)) < 0)
 		die("cannot write %s to fail-nth", options.fail_nth);
 	begin = clock_ns();
 	job->err = make_call(job);
-	job->ns = clock_ns() - begin;
+	job->end = clock_ns();
+	job->ns = job->end - begin;
 	if (nth >= 0)
 		job->injected = !end_faults(nth);
 	job->ended = true;
@@ -293,10 +292,6 @@ static void print_result(const struct job *job)
 {
 	const char *error = job->err ? strerrorname_np(job->err) : "0";
 
-	if (job->unopened) {
-		printf("result error=%s copied=0 offloaded=0 unopened=%s\n", error, job->unopened);
-		return;
-	}
 	if (!job->ended)
 		error = "KILLED";
 	if (options.call == CALL_FILE_RANGE) {
@@ -313,6 +308,8 @@ static void print_result(const struct job *job)
 		printf(" injected=%d", job->injected);
 	if (options.timed)
 		printf(" ns=%llu", (unsigned long long)job->ns);
+	if (options.flight && job->ended)
+		printf(" ended=%llu", (unsigned long long)job->end);
 	putchar('\n');
 }
 
@@ -371,8 +368,16 @@ static void parse_option(const char *word)
 		parse_side(word, value, O_DIRECT);
 	else if (value_of(word, "--exclusive", &value))
 		parse_side(word, value, O_EXCL);
+	else if (value_of(word, "--append", &value))
+		parse_side(word, value, O_APPEND);
+	else if (value_of(word, "--dsync", &value))
+		parse_side(word, value, O_DSYNC);
+	else if (value_of(word, "--ioprio", &value))
+		options.ioprio = value;
 	else if (value_of(word, "--read-only", &value))
 		options.read_only = value;
+	else if (value_of(word, "--pull", &value))
+		options.pull = value;
 	else if (value_of(word, "--fail-nth", &value))
 		options.fail_nth = value;
 	else if (value_of(word, "--in-flight", &value))
@@ -396,6 +401,7 @@ static void cmd_copy(int argc, char **argv)
 	memset(&options, 0, sizeof(options));
 	options.src_mode = "ro";
 	options.dst_mode = "rw";
+	options.reserved = -1;
 	for (; argc && !strncmp(*argv, "--", 2); argc--, argv++)
 		parse_option(*argv);
 	job_count = argc / 5;
@@ -411,6 +417,8 @@ static void cmd_copy(int argc, char **argv)
 		prepare_job(&jobs[i], argv);
 	if (options.read_only)
 		set_read_only(1);
+	if (options.pull)
+		write_file(options.pull, "0");
 
 	/* Opening for writing empties the ring buffer. */
 	if (options.trace)
@@ -472,6 +480,8 @@ static const struct {
 	{ "mkdir", cmd_mkdir },	  { "rmdir", cmd_rmdir },
 	{ "set-if-there", cmd_set_if_there },
 	{ "identify", cmd_identify }, { "passthrough", cmd_passthrough },
+	{ "scan", cmd_scan },	  { "reset", cmd_reset },
+	{ "clock", cmd_clock },
 	{ "partition", cmd_partition },
 	/* flight.h */
 	{ "asleep", cmd_asleep }, { "kill", cmd_kill }, { "send-kill", cmd_send_kill },

@@ -215,7 +215,10 @@ static void cmd_digest(int argc, char **argv)
 /* Bytes of a device in hexadecimal, as it answers to O_DIRECT. */
 static void cmd_dump(int argc, char **argv)
 {
-	char *buffer = direct_buffer();
+	/* printf() takes seconds for this, where the CPU is emulated. */
+	static const char digits[] = "0123456789abcdef";
+	static char hex[2 * CHUNK];
+	unsigned char *buffer = direct_buffer();
 	uint64_t bytes;
 	int fd;
 
@@ -226,10 +229,11 @@ static void cmd_dump(int argc, char **argv)
 		die("dump: at most %d bytes", CHUNK);
 	fd = open_or_die(argv[0], O_RDONLY | O_DIRECT);
 	read_direct(fd, argv[0], buffer, bytes, number(argv[1]));
-	printf("dump hex=");
-	for (uint64_t i = 0; i < bytes; i++)
-		printf("%02x", (unsigned char)buffer[i]);
-	putchar('\n');
+	for (uint64_t i = 0; i < bytes; i++) {
+		hex[2 * i] = digits[buffer[i] >> 4];
+		hex[2 * i + 1] = digits[buffer[i] & 15];
+	}
+	printf("dump hex=%.*s\n", (int)(2 * bytes), hex);
 }
 
 #endif

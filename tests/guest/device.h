@@ -46,6 +46,84 @@ static int nvme_admin(int fd, int opcode, int cdw10, void *data, int bytes)
 	return status;
 }
 
+/*
+ * scan CONTROLLER: has the driver look at a controller's namespaces, and waits for that, and for a look that is under
+ * way. A command that may change the inventory makes it do so when it has ended, whatever came of it
+ * (nvme_passthru_end()), and Namespace Attachment is one, of which no namespace 0 comes nothing.
+ */
+static void cmd_scan(int argc, char **argv)
+{
+	const char *name = argc == 1 ? strrchr(argv[0], '/') : NULL;
+	char path[64];
+	int fd;
+
+	errno = 0;
+	if (!name)
+		die("scan: want a CONTROLLER's directory in sysfs");
+	snprintf(path, sizeof(path), "/dev%s", name);
+	fd = open_or_die(path, O_RDWR);
+	printf("scan began=%llu\n", (unsigned long long)clock_ns());
+	/* NVM Express Base Specification 2.0, Status Code 0Bh: Invalid Namespace or Format. */
+	errno = 0;
+	if ((nvme_admin(fd, 0x15, 0, NULL, 0) & 0x7ff) != 0x0b)
+		die("%s does not know Namespace Attachment", path);
+	close(fd);
+}
+
+/* One that is being reset takes no other reset: waits for the end of that. */
+static void reset_controller(const char *controller)
+{
+	uint64_t deadline = clock_ns() + 15000000000ull;
+	char path[256];
+	int fd;
+
+	snprintf(path, sizeof(path), "%s/reset_controller", controller);
+	fd = open_or_die(path, O_WRONLY);
+	while (write(fd, "1", 1) < 0) {
+		if (errno != EBUSY || clock_ns() > deadline)
+			die("cannot reset %s", controller);
+		nanosleep(&(struct timespec) { .tv_nsec = 1000000 }, NULL);
+	}
+	close(fd);
+}
+
+/* reset CONTROLLER...: directories in sysfs; all at once, and waits until all work again. */
+static void cmd_reset(int argc, char **argv)
+{
+	int status, go[2], failed = 0;
+	char none;
+
+	if (pipe2(go, O_CLOEXEC))
+		die("cannot make a pipe");
+	fflush(stdout);
+	for (int i = 0; i < argc; i++) {
+		pid_t child = fork();
+		uint64_t began;
+
+		if (child < 0)
+			die("cannot fork");
+		if (child)
+			continue;
+		/* Until the last one is there, too. */
+		close(go[1]);
+		if (read(go[0], &none, 1))
+			die("cannot wait");
+		began = clock_ns();
+		reset_controller(argv[i]);
+		printf("reset began=%llu ended=%llu\n", (unsigned long long)began,
+		       (unsigned long long)clock_ns());
+		fflush(stdout);
+		_exit(0);
+	}
+	close(go[0]);
+	close(go[1]);
+	while (wait(&status) > 0)
+		failed |= status;
+	errno = 0;
+	if (failed)
+		die("a controller was not reset");
+}
+
 static unsigned int le16(const unsigned char *at)
 {
 	return at[0] | at[1] << 8;
@@ -143,6 +221,16 @@ static void cmd_set_if_there(int argc, char **argv)
 		return;
 	}
 	write_file(argv[0], argv[1]);
+}
+
+/* clock: the time at which what comes next begins, as `began` and `ended` of other commands. */
+static void cmd_clock(int argc, char **argv)
+{
+	(void)argv;
+	if (argc)
+		die("clock: wants nothing");
+	printf("clock began=%llu\n", (unsigned long long)clock_ns());
+	fflush(stdout);
 }
 
 static void cmd_mkdir(int argc, char **argv)

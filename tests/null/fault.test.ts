@@ -1,12 +1,13 @@
 // Bad blocks, lost completions and requeued requests of null_blk: an offload that fails becomes reads and writes, or the
 // error that is true.
 import { expect } from 'vitest'
-import type { CaseTools } from '../fixtures/case.ts'
 import { kernelCase } from '../fixtures/case.ts'
 import { NO_FALLBACK } from '../fixtures/copy.ts'
+import { impatientDisk } from '../fixtures/impatient-disk.ts'
 import { tool } from '../fixtures/lab.ts'
 import type { NullBlk } from '../fixtures/null-blk.ts'
 import type { Change } from '../fixtures/proof.ts'
+import { type SourceRange, scatter } from '../fixtures/ranges.ts'
 import type { Session } from '../fixtures/session.ts'
 import { KiB, MiB } from '../fixtures/units.ts'
 
@@ -100,9 +101,8 @@ kernelCase(
     // Ranges of 16 KiB, two a command; the fifth one is bad: the third command and the read of that range fail.
     const nb = await session.nullBlk({ maxCopySectors: 64, maxCopyRanges: 2 })
     const data = pattern(KiB(64))
-    const ranges = [0, 1, 2, 3, 4].map((index): [number, number] => [index * KiB(64), KiB(16)])
-    for (const [index, [offset, bytes]] of ranges.slice(0, 4).entries())
-      await nb.write(offset, data.part(index * KiB(16), bytes))
+    const ranges = [0, 1, 2, 3, 4].map((index): SourceRange => [index * KiB(64), KiB(16)])
+    await scatter(nb, ranges, data)
     await nb.setBadblocks([[KiB(4 * 64) + KiB(4), 512]])
     const call = await copy({ path: 'null-blk', from: nb, ranges, to: nb.at(MiB(4)) })
     proof.guest(call).stopped('EIO', KiB(64), 'profile')
@@ -111,20 +111,12 @@ kernelCase(
   },
 )
 
-/** A device whose requests time out after a second. */
-async function impatient({ session }: CaseTools) {
-  const nb = await session.nullBlk({ maxCopySectors: 128 })
-  await session.setQueue(nb, 'io_timeout', '1000')
-  return nb
-}
-
 kernelCase(
   'null/023',
   'a copy that times out is read and written instead',
   { offloads: 'null-blk', needs: ['CONFIG_BLK_DEV_NULL_BLK_FAULT_INJECTION'] },
-  async (tools) => {
-    const { session, copy, pattern, proof } = tools
-    const nb = await impatient(tools)
+  async ({ session, copy, pattern, proof }) => {
+    const nb = await impatientDisk(session)
     const data = pattern(KiB(256))
     await nb.write(0, data)
     await session.failNullBlk(nb, 'timeout', { times: 1 })
@@ -140,9 +132,8 @@ kernelCase(
   'null/024',
   'a copy that times out and no fallback is ETIMEDOUT',
   { offloads: 'null-blk', needs: ['CONFIG_BLK_DEV_NULL_BLK_FAULT_INJECTION'] },
-  async (tools) => {
-    const { session, copy, pattern, proof } = tools
-    const nb = await impatient(tools)
+  async ({ session, copy, pattern, proof }) => {
+    const nb = await impatientDisk(session)
     const data = pattern(KiB(64))
     await nb.write(0, data)
     await session.failNullBlk(nb, 'timeout', { times: 1 })
@@ -162,9 +153,8 @@ kernelCase(
   'null/025',
   'a source that always times out is ETIMEDOUT',
   { needs: ['CONFIG_BLK_DEV_NULL_BLK_FAULT_INJECTION'] },
-  async (tools) => {
-    const { disk, session, copy, proof } = tools
-    const [nb, to] = [await impatient(tools), await disk('large')]
+  async ({ disk, session, copy, proof }) => {
+    const [nb, to] = [await impatientDisk(session), await disk('large')]
     await session.failNullBlk(nb, 'timeout', { times: -1 })
     const call = await copy({ path: 'never', from: nb.at(0), to: to.at(MiB(4)), bytes: KiB(64) })
     await session.restore()

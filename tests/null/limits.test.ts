@@ -4,6 +4,7 @@ import type { DeviceActivity } from '../../harness/evidence/device-trace.ts'
 import type { CaseTools } from '../fixtures/case.ts'
 import { kernelCase } from '../fixtures/case.ts'
 import { NO_FALLBACK } from '../fixtures/copy.ts'
+import { type SourceRange, scatter } from '../fixtures/ranges.ts'
 import { KiB, MiB } from '../fixtures/units.ts'
 
 /** Bytes of the longest copy that a device was given. */
@@ -121,7 +122,7 @@ kernelCase(
 )
 
 /** 24 ranges of two blocks, apart from each other and last to first. */
-const ranges = Array.from({ length: 24 }, (_, index): [number, number] => [(24 - index) * KiB(4), KiB(1)])
+const ranges = Array.from({ length: 24 }, (_, index): SourceRange => [(24 - index) * KiB(4), KiB(1)])
 
 /** Gathers the ranges from one device to another one with this max_copy_ranges, in so many commands. */
 async function gather(tools: CaseTools, maxCopyRanges: number, commands: number): Promise<void> {
@@ -129,8 +130,7 @@ async function gather(tools: CaseTools, maxCopyRanges: number, commands: number)
   const options = { maxCopySectors: 4096, maxCopyRanges }
   const [from, to] = [await session.nullBlk(options), await session.nullBlk(options)]
   const data = pattern(KiB(24))
-  for (const [index, [offset, bytes]] of ranges.entries())
-    await from.write(offset, data.part(index * KiB(1), bytes))
+  await scatter(from, ranges, data)
   const call = await copy({ path: 'null-blk', from, ranges, to: to.at(512) })
   proof.guest(call).moved()
   const { copies } = proof.device(call).moved()

@@ -3,14 +3,16 @@ import { expect } from 'vitest'
 import type { CaseTools } from '../fixtures/case.ts'
 import { kernelCase } from '../fixtures/case.ts'
 import {
+  choosePaths,
+  controllerOf,
   controllersOf,
   onlyControllerOf,
   pathsTo,
   reset,
   without,
-  withPolicy,
 } from '../fixtures/controllers.ts'
 import { NO_FALLBACK } from '../fixtures/copy.ts'
+import type { Copying } from '../fixtures/flight.ts'
 import { tool } from '../fixtures/lab.ts'
 import { KiB, MiB } from '../fixtures/units.ts'
 import { whileCopying } from './under-way.ts'
@@ -33,12 +35,12 @@ async function offloads({ disk, copy, pattern, proof }: CaseTools, to: number) {
 }
 
 /** Copies inside of `shared`, and `meanwhile` something happens to its two controllers. */
-async function many(tools: CaseTools, meanwhile: (controllers: string[]) => Promise<void>) {
+async function many(tools: CaseTools, meanwhile: (copying: Copying, controllers: string[]) => Promise<void>) {
   const { disk, proof } = tools
   const ns = await disk('shared')
-  const { call, changes, bytes } = await whileCopying(tools, ns, async (controllers) => {
+  const { call, changes, bytes } = await whileCopying(tools, ns, async (copying, controllers) => {
     expect(controllers).toHaveLength(2)
-    await meanwhile(controllers)
+    await meanwhile(copying, controllers)
   })
   proof.guest(call).moved('traced')
   proof.device(call).reached(changes.length * bytes, 'traced', { reset: true })
@@ -80,8 +82,10 @@ kernelCase(
     expect(paths).toHaveLength(2)
     await session.setQueue(ns, session.profile.sysfs.limit, String(KiB(64)))
     const before = await written(tools, paths)
-    const call = await withPolicy(session, ns, 'round-robin', () =>
-      copy({ path, from: ns.at(0), to: ns.at(MiB(8)), bytes: data.bytes }, { flags: NO_FALLBACK }),
+    await choosePaths(session, ns, 'round-robin')
+    const call = await copy(
+      { path, from: ns.at(0), to: ns.at(MiB(8)), bytes: data.bytes },
+      { flags: NO_FALLBACK },
     )
     const after = await written(tools, paths)
     proof.guest(call).moved()
@@ -100,6 +104,22 @@ async function written({ session }: CaseTools, paths: readonly string[]): Promis
     .map((line) => Number(line.trim().split(/\s+/)[4]))
 }
 
+/** The path to `shared` that copies take, and the other one. */
+async function pathsInUse({ disk, session }: CaseTools): Promise<[busy: string, idle: string]> {
+  const paths = await pathsTo(session, await disk('shared'))
+  for (let looks = 0; looks < 100; looks++) {
+    // Documentation/ABI/stable/sysfs-block, inflight: reads and others.
+    const text = await session.must([tool, 'get', ...paths.map((one) => `${one}/inflight`)])
+    const busy = text
+      .trim()
+      .split('\n')
+      .map((line) => /[1-9]/.test(line))
+    if (busy.length === 2 && busy[0] !== busy[1])
+      return busy[0] ? [paths[0] ?? '', paths[1] ?? ''] : [paths[1] ?? '', paths[0] ?? '']
+  }
+  throw new Error(`no copies were seen on just one of ${paths.join(', ')}`)
+}
+
 kernelCase(
   'nvme/083',
   'one of two controllers is reset while copies are under way',
@@ -108,7 +128,16 @@ kernelCase(
     needs: ['CONFIG_NVME_MULTIPATH', 'limits', 'tracepoints'],
   },
   async (tools) => {
-    await many(tools, async ([controller = '']) => reset(tools.session, controller))
+    const { session } = tools
+    let other: string[] = []
+    let before: number[] = []
+    await many(tools, async (copying) => {
+      const [busy, idle] = await pathsInUse(tools)
+      other = [idle]
+      before = await written(tools, other)
+      await reset(session, [controllerOf(busy)], copying)
+    })
+    expect((await written(tools, other))[0], 'copies on the other path').toBeGreaterThan(before[0] ?? 0)
   },
 )
 
@@ -120,8 +149,10 @@ kernelCase(
     needs: ['CONFIG_NVME_MULTIPATH', 'limits', 'tracepoints'],
   },
   async (tools) => {
-    await many(tools, async (controllers) => {
-      await Promise.all(controllers.map((one) => reset(tools.session, one)))
+    await many(tools, async (copying, controllers) => {
+      const resets = await reset(tools.session, controllers, copying)
+      const began = Math.max(...resets.map((one) => one.began))
+      expect(began, 'both at once').toBeLessThan(Math.min(...resets.map((one) => one.ended)))
     })
   },
 )
@@ -134,11 +165,16 @@ kernelCase(
     needs: ['CONFIG_NVME_MULTIPATH', 'limits', 'tracepoints'],
   },
   async (tools) => {
-    for (const which of [0, 1]) {
-      await many(tools, async (controllers) => {
-        await without(tools.session, controllers[which] ?? '', async () => {})
+    const gone: number[] = []
+    for (let times = 0; times < 2; times++) {
+      await many(tools, async (copying, controllers) => {
+        // The one that has come back does not take the copies from the other one.
+        const controller = controllerOf((await pathsInUse(tools))[0])
+        gone.push(controllers.indexOf(controller))
+        await without(tools.session, controller, async () => {}, copying)
       })
     }
+    expect(gone.sort()).toEqual([0, 1])
   },
 )
 
@@ -193,7 +229,8 @@ kernelCase(
       to: to.at(at),
       bytes: data.bytes,
     }))
-    const call = await withPolicy(session, to, 'round-robin', () => copy(requests))
+    await choosePaths(session, to, 'round-robin')
+    const call = await copy(requests)
     proof.guest(call).moved('traced')
     proof.device(call).moved('traced')
     await proof.host(to).changedOnlyIn(places.map((at) => [at, data]))

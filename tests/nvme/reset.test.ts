@@ -8,17 +8,20 @@ import { whileCopying } from './under-way.ts'
 
 const path = 'nvme-same-namespace'
 
+/** As long as a Copy command of disk `slow` can be: two ranges, each of them read and written at 2 MiB/s, about 3 s. */
+const commandBytes = MiB(4)
+
 kernelCase(
   'nvme/060',
   'a reset while the device is busy with a Copy command: what it has not done is read and written',
   { offloads: 'nvme-same-namespace', needs: ['tracepoints'] },
   async ({ disk, pattern, proof, session }) => {
     const ns = await disk('slow')
-    const data = pattern(MiB(1))
+    const data = pattern(commandBytes)
     await ns.write(0, data)
     const controllers = await controllersOf(session, ns)
     const copying = await session.begin({ path, from: ns.at(0), to: ns.at(MiB(8)), bytes: data.bytes })
-    for (const controller of controllers) await reset(session, controller)
+    await reset(session, controllers, copying)
     const call = await copying.done()
     proof.guest(call).moved('traced')
     proof.device(call).reached(data.bytes, 'traced', { reset: true })
@@ -32,14 +35,14 @@ kernelCase(
   { offloads: 'nvme-same-namespace' },
   async ({ disk, pattern, proof, session }) => {
     const ns = await disk('slow')
-    const data = pattern(MiB(1))
+    const data = pattern(commandBytes)
     await ns.write(0, data)
     const controllers = await controllersOf(session, ns)
     const copying = await session.begin(
       { path, from: ns.at(0), to: ns.at(MiB(8)), bytes: data.bytes },
       { flags: NO_FALLBACK },
     )
-    for (const controller of controllers) await reset(session, controller)
+    await reset(session, controllers, copying)
     const call = await copying.done()
     // QEMU 7.2 lets a command that it has begun come to its end before it resets.
     const done = call.results[0]?.error === '0'
@@ -58,8 +61,8 @@ kernelCase(
   async (tools) => {
     const { disk, proof, session } = tools
     const ns = await disk('slow')
-    const { call, changes, bytes } = await whileCopying(tools, ns, async ([controller = '']) => {
-      for (let times = 0; times < 3; times++) await reset(session, controller)
+    const { call, changes, bytes } = await whileCopying(tools, ns, async (copying, controllers) => {
+      for (let times = 0; times < 3; times++) await reset(session, controllers, copying)
     })
     proof.guest(call).moved('traced')
     proof.device(call).reached(changes.length * bytes, 'traced', { reset: true })
@@ -73,16 +76,17 @@ kernelCase(
   {},
   async ({ disk, pattern, proof, session }) => {
     const [from, to] = [await disk('slow'), await disk('large')]
-    const data = pattern(MiB(4))
+    // 4 s of reads.
+    const data = pattern(MiB(8))
     await from.write(0, data)
+    const controllers = [...(await controllersOf(session, from)), ...(await controllersOf(session, to))]
     const copying = await session.begin({
       path: 'never',
       from: from.at(0),
       to: to.at(MiB(8)),
       bytes: data.bytes,
     })
-    for (const ns of [from, to])
-      for (const controller of await controllersOf(session, ns)) await reset(session, controller)
+    await reset(session, controllers, copying)
     const call = await copying.done()
     proof.guest(call).fellBack()
     const { copies } = proof.device(call).reached(data.bytes, 'fallback', { reset: true })
@@ -99,11 +103,12 @@ kernelCase(
   async (tools) => {
     const { disk, copy, proof, session } = tools
     const ns = await disk('slow')
-    const { call, changes, bytes } = await whileCopying(tools, ns, async ([controller = '']) => {
-      for (let times = 0; times < 10; times++) await rescan(session, controller)
+    const times = 3
+    const { call, changes, bytes } = await whileCopying(tools, ns, async (copying, [controller = '']) => {
+      await rescan(session, controller, { times, copying })
     })
     proof.guest(call).moved('traced')
-    proof.device(call).moved('traced')
+    proof.device(call).moved('traced', { failed: times })
     await proof.host(ns).changedOnlyIn(changes)
 
     const data = ns.backing.expectedAt(0, bytes)
@@ -126,10 +131,8 @@ kernelCase(
     await ns.write(0, data)
     for (const [index, most] of [KiB(16), 0].entries()) {
       await session.setQueue(ns, limit, String(most))
-      for (const controller of await controllersOf(session, ns)) {
-        await reset(session, controller)
-        await rescan(session, controller)
-      }
+      // The namespaces are looked at after a reset.
+      await reset(session, await controllersOf(session, ns))
       const to = ns.at(MiB(8 + index))
       const call = await copy({ path, from: ns.at(0), to, bytes: data.bytes })
       proof.guest(call).moved(most ? 'offload' : 'fallback')
@@ -148,7 +151,7 @@ kernelCase(
   { offloads: 'nvme-cross-namespace' },
   async ({ disk, copy, pattern, proof, session }) => {
     const [from, to] = [await disk('large'), await disk('wide')]
-    for (const controller of await controllersOf(session, from)) await reset(session, controller)
+    await reset(session, await controllersOf(session, from))
     expect(((await session.controller(from)).cdfe ?? 0) & 4).toBe(4)
     const data = pattern(MiB(1))
     await from.write(0, data)

@@ -2,7 +2,7 @@
 import { expect } from 'vitest'
 import type { CaseTools } from '../fixtures/case.ts'
 import { kernelCase } from '../fixtures/case.ts'
-import { pathTo } from '../fixtures/controllers.ts'
+import { controllersOf, pathTo, reset } from '../fixtures/controllers.ts'
 import { type CopyCall, NO_FALLBACK } from '../fixtures/copy.ts'
 import { KiB, MiB } from '../fixtures/units.ts'
 
@@ -17,6 +17,9 @@ async function loses({ disk, copy, pattern, session }: CaseTools, times: number,
   const data = pattern(KiB(256))
   await ns.write(0, data)
   const queue = await pathTo(session, ns)
+  const controllers = await controllersOf(session, ns)
+  // The driver's own reset, which the copy does not wait for, has ended when another one has.
+  session.undo(() => reset(session, controllers))
   await session.setQueue(queue, 'io_timeout', String(timeoutMs))
   await session.failTimeouts(queue, times)
   const call: CopyCall = await copy({ path, from: ns.at(0), to: ns.at(MiB(8)), bytes: data.bytes }, { flags })

@@ -61,6 +61,20 @@ test('a multipath node is known by its hidden paths, which are no disks', () => 
   expect(disks.get('one')).not.toHaveProperty('multipath')
 })
 
+test('without multipath in the kernel, a namespace of two controllers is one of its two disks', () => {
+  const twice = new Map(sysfs)
+  for (const device of ['nvme4n1', 'nvme5n1']) {
+    twice.set(`/sys/block/${device}/nsid`, Buffer.from('2\n'))
+    twice.set(`/sys/block/${device}/device/serial`, Buffer.from('ctrl-a              \n'))
+    twice.set(`/sys/block/${device}/size`, Buffer.from('2\n'))
+  }
+  const { disks, missing } = matchDisks(topology, '/d', twice)
+  expect(missing).toEqual([])
+  expect(disks.get('two')).toMatchObject({ device: '/dev/nvme3n1' })
+  expect(disks.get('two')).not.toHaveProperty('multipath')
+  expect([...disks.keys()]).toEqual(['one', 'two', 'unit'])
+})
+
 test('a disk of another size is not the disk', () => {
   const wrong = new Map(sysfs).set('/sys/block/sdq/size', Buffer.from('16\n'))
   const { missing } = matchDisks(topology, '/d', wrong)

@@ -1,12 +1,15 @@
 import { execFileSync } from 'node:child_process'
 import { existsSync, readdirSync, readFileSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
-import { expect, test } from 'vitest'
+import { expect, test, vi } from 'vitest'
 import { compileStatic } from '../../../qemu/cc.ts'
 import { writeCpio } from '../../../qemu/cpio.ts'
 import { provideInitrd } from '../../../qemu/image.ts'
 import { putFiles } from '../../../qemu/shell.ts'
 import { agentProgram, temporaryDirectory } from './support.ts'
+
+// It starts real programs, and the machine may be busy.
+vi.setConfig({ testTimeout: 30_000 })
 
 /** A cache that has the compiled agent already. */
 async function cache(): Promise<string> {
@@ -126,4 +129,22 @@ test('a program is compiled anew when a header of its own changes', async () => 
   const first = await compiled(0)
   expect(await compiled(1)).not.toBe(first)
   expect(await compiled(0)).toBe(first)
+})
+
+test('a source, or a header of its own, that is not there is told by the compiler, with the place', async () => {
+  const directory = temporaryDirectory()
+  const [source, header] = [join(directory, 'x.c'), join(directory, 'own.h')]
+  const compile = () => compileStatic(source, join(directory, 'out'))
+  await expect(compile()).rejects.toMatchObject({
+    kind: 'infra',
+    message: expect.stringMatching(/^cannot compile \S+x\.c: .*No such file/),
+    command: expect.stringContaining(source),
+  })
+  writeFileSync(source, '#include "own.h"\nint main(void) { return VALUE; }\n')
+  await expect(compile()).rejects.toThrow(/x\.c:1:\d+: fatal error: own\.h: No such file/)
+  writeFileSync(header, '#include "stdio.h"\n#define VALUE 3\n')
+  const program = await compile()
+  expect(await compile()).toBe(program)
+  rmSync(header)
+  await expect(compile()).rejects.toThrow('own.h')
 })

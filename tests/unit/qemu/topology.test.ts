@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { checkTopology, defaultTopology, disksOf, type Topology } from '../../../qemu/topology.ts'
+import { checkTopology, defaultTopology, disksOf, slower, type Topology } from '../../../qemu/topology.ts'
 
 test('the default topology keeps its own rules', () => {
   checkTopology(defaultTopology)
@@ -20,6 +20,18 @@ test('the default topology keeps its own rules', () => {
     'scsi0',
     'scsi4k',
   ])
+})
+
+test('with a slow guest the disks that take their time are slower, and nothing else changes', () => {
+  const speeds = ({ nvme }: Topology) =>
+    nvme.flatMap(({ namespaces }) => namespaces.map((ns) => ns.bytesPerSecond))
+  const before = speeds(defaultTopology)
+  expect(before.filter((speed) => speed)).toHaveLength(2)
+  const slow = slower(defaultTopology, 4)
+  expect(speeds(slow)).toEqual(before.map((speed) => speed && speed / 4))
+  expect(JSON.stringify(slow).replace(/"bytesPerSecond":\d+/g, '')).toBe(
+    JSON.stringify(defaultTopology).replace(/"bytesPerSecond":\d+/g, ''),
+  )
 })
 
 test('every broken rule is named', () => {

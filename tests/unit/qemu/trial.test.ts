@@ -1,6 +1,9 @@
-import { expect, test } from 'vitest'
+import { expect, test, vi } from 'vitest'
 import { tryMachine } from '../../../qemu/trial.ts'
 import { script, temporaryDirectory } from './support.ts'
+
+// It starts real programs, and the machine may be busy.
+vi.setConfig({ testTimeout: 30_000 })
 
 /** The machine's own QEMU, started with something else in place of a word. */
 function without(word: string) {

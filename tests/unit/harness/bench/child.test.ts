@@ -2,9 +2,12 @@ import { chmodSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, wr
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
-import { afterEach, beforeEach, expect, test } from 'vitest'
+import { afterEach, beforeEach, expect, test, vi } from 'vitest'
 import { runChild, startChild, timeToQemu } from '../../../../harness/bench/child.ts'
 import { processTree } from '../../../../harness/bench/processes.ts'
+
+// It starts real programs, and the machine may be busy.
+vi.setConfig({ testTimeout: 30_000 })
 
 let directory: string
 beforeEach(() => {

@@ -4,6 +4,7 @@ import { delimiter, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { execa } from 'execa'
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
+import { recipe } from '../../../../harness/qemu/provide.ts'
 
 // It starts real programs, and the machine may be busy.
 vi.setConfig({ testTimeout: 30_000 })
@@ -62,7 +63,7 @@ test('what was fetched is not looked up', async () => {
   const qemu = join(directory, 'copylab/qemu/qemu-system-x86@bad')
   for (const place of [tree, qemu]) await mkdir(place, { recursive: true })
   await writeFile(join(tree, 'ready.json'), JSON.stringify({ id: 'i', version: '7.3.9-1', base: 'b' }))
-  await writeFile(join(qemu, 'ready.json'), JSON.stringify({ version: '1:10.0.9' }))
+  await writeFile(join(qemu, 'ready.json'), JSON.stringify({ recipe, version: '1:10.0.9' }))
   const { lines } = await doctor(`trees: { "7.3": { debian: linux-source-7.3, suite: bad } }
 qemus: { "10.0": { debian: qemu-system-x86, suite: bad } }
 tree: "7.3"

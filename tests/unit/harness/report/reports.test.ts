@@ -180,6 +180,14 @@ test('results: key TAB value as blktests has them, with .full beside', () => {
   expect(full).toContain('host: small has sha256 00, to be changed at 8192+512')
 })
 
+test('results: what a call does not say is no metric', () => {
+  const one = outcome()
+  for (const request of one.record.copies.flatMap(({ requests }) => requests)) request.offloaded = 'unknown'
+  resultsDirectory(directory).onCaseEnd?.(facts, one)
+  const result = readResult(resultPath(directory, '6.12-mine', 'nvme/003'))
+  expect([result.get('copied'), result.get('offloaded')]).toEqual(['512', undefined])
+})
+
 test('results: copies made at once are told apart, and what nobody saw is no number', () => {
   const one = outcome()
   const [call] = one.record.copies
