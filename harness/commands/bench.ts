@@ -16,7 +16,7 @@ import { configWords } from '../options.ts'
 import { showProgress } from '../report/progress.ts'
 import { provideResults } from '../report/results-directory.ts'
 import { provideCell } from '../run/cell.ts'
-import { planRun } from '../run/plan.ts'
+import { planCell } from '../run/plan.ts'
 import { configuredSeries, seriesFacts } from '../series/load.ts'
 import type { Profile } from '../series/profile.ts'
 import type { CommandContext } from './run.ts'
@@ -103,8 +103,7 @@ function checkOptions({ rounds, cold, qemu, accel, memory }: BenchOptions): numb
 
 async function benchWarm(o: Common & { profile: Profile }): Promise<Measured> {
   const { config, options, cwd, rounds, profile, signal, emit } = o
-  const [cell] = planRun(config, await configuredSeries(config), []).cells
-  if (!cell) throw new Error('a plan without a cell')
+  const cell = planCell(config, await configuredSeries(config))
   const provided = await provideCell(cell, { tools: [], signal, emit })
   const { qemu } = provided.facts.machine
 

@@ -23,7 +23,7 @@ import {
   exitStatus,
   type Totals,
 } from '../run/outcome.ts'
-import { type Cell, type Plan, planRun, showPlan } from '../run/plan.ts'
+import { type Plan, type PlannedCell, planCell, showPlan } from '../run/plan.ts'
 import { Reporters } from '../run/reporters.ts'
 import { selectCases } from '../run/select.ts'
 import { loadVitest, runCases } from '../run/vitest.ts'
@@ -62,7 +62,8 @@ export async function run(names: string[], options: RunOptions, context: Command
 
 export async function makePlan(names: string[], options: RunOptions, { cwd }: CommandContext): Promise<Plan> {
   const [config, cases] = await Promise.all([loadConfig(cwd, options), findCases(join(projectRoot, 'tests'))])
-  return planRun(config, await configuredSeries(config), selectCases(cases, names))
+  const cell = planCell(config, await configuredSeries(config))
+  return { cells: [{ cell, cases: selectCases(cases, names) }], results: config.results }
 }
 
 /** Runs all cells of a plan and reports them. */
@@ -77,8 +78,8 @@ export async function runPlan(plan: Plan, options: RunOptions, { signal }: Comma
   const known = await readKnownFailures(join(projectRoot, 'tests/known-failures.yaml'))
   const outcomes: CaseOutcome[] = []
   try {
-    for (const cell of plan.cells)
-      outcomes.push(...(await runCell(cell, { ...plan, known }, options, reporters, signal)))
+    for (const planned of plan.cells)
+      outcomes.push(...(await runCell(planned, { results: plan.results, known }, options, reporters, signal)))
   } finally {
     reporters.onRunEnd({ interrupted: signal.aborted })
   }
@@ -87,8 +88,8 @@ export async function runPlan(plan: Plan, options: RunOptions, { signal }: Comma
 }
 
 async function runCell(
-  cell: Cell,
-  { cases, results, known }: Plan & { known: readonly KnownFailure[] },
+  { cell, cases }: PlannedCell,
+  { results, known }: { results: string; known: readonly KnownFailure[] },
   options: RunOptions,
   reporters: Reporters,
   signal: AbortSignal,

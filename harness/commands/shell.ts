@@ -4,7 +4,7 @@ import { loadConfig, type Overrides } from '../config/load.ts'
 import { Failure } from '../failure.ts'
 import { showProgress } from '../report/progress.ts'
 import { bootCell, provideCell } from '../run/cell.ts'
-import { planRun } from '../run/plan.ts'
+import { planCell } from '../run/plan.ts'
 import { configuredSeries } from '../series/load.ts'
 import type { CommandContext } from './run.ts'
 
@@ -28,8 +28,7 @@ export async function shell(
     })
   }
   const config = await loadConfig(cwd, options)
-  const [cell] = planRun(config, await configuredSeries(config), []).cells
-  if (!cell) throw new Error('a plan without a cell')
+  const cell = planCell(config, await configuredSeries(config))
   const files = putFiles(options.put ?? [])
   const progress = showProgress({ stream: process.stderr })
   try {

@@ -17,17 +17,22 @@ export interface Cell {
   machine: Config['machine']
 }
 
+/** A cell, and the cases that are to run on it. */
+export interface PlannedCell {
+  cell: Cell
+  cases: CaseInfo[]
+}
+
 /** What a run is to do; nothing of it was fetched, built or started. */
 export interface Plan {
-  cells: Cell[]
-  cases: CaseInfo[]
+  cells: PlannedCell[]
   results: string
 }
 
 /** @param series what `configuredSeries` has found for the configuration */
-export function planRun(config: Config, series: Series | null, cases: CaseInfo[]): Plan {
-  const { tree, kconfig, machine, results } = config
-  return { cells: [{ name: cellName(config, series), tree, series, kconfig, machine }], cases, results }
+export function planCell(config: Config, series: Series | null): Cell {
+  const { tree, kconfig, machine } = config
+  return { name: cellName(config, series), tree, series, kconfig, machine }
 }
 
 function qemuName(qemu: Cell['machine']['qemu']): string {
@@ -36,18 +41,19 @@ function qemuName(qemu: Cell['machine']['qemu']): string {
 }
 
 /** For `--dry-run`. */
-export function showPlan({ cells, cases, results }: Plan): string {
-  const lines = cells.flatMap(({ name, tree, series, kconfig, machine }) => [
+export function showPlan({ cells, results }: Plan): string {
+  return [...cells.map(showCell), `results in ${results}`].join('\n')
+}
+
+function showCell({ cell, cases }: PlannedCell): string {
+  const { name, tree, series, kconfig, machine } = cell
+  return [
     `cell ${name}`,
     `  tree     ${tree.label}: ${treeName(tree)}`,
     `  series   ${series ? `${series.specs.join(', ')}, ${patchesOf(seriesFacts(series))}` : 'none'}`,
     `  kconfig  ${kconfig.map((path) => basename(path, '.config')).join(' ')}`,
     `  machine  QEMU ${qemuName(machine.qemu)}, ${machine.accel}, ${machine.cpus} CPUs, ${machine.memory} MiB`,
-  ])
-  return [
-    ...lines,
-    `results in ${results}`,
-    `${cases.length} cases in each cell`,
-    ...cases.map(({ id, description }) => `  ${id}  ${description}`),
+    `  ${cases.length} cases`,
+    ...cases.map(({ id, description }) => `    ${id}  ${description}`),
   ].join('\n')
 }

@@ -1,7 +1,7 @@
 import { basename, join } from 'node:path'
 import { expect, test } from 'vitest'
 import { type Config, loadConfig, type Overrides, projectRoot } from '../../../../harness/config/load.ts'
-import { planRun, showPlan } from '../../../../harness/run/plan.ts'
+import { planCell, showPlan } from '../../../../harness/run/plan.ts'
 import type { Series } from '../../../../harness/series/load.ts'
 
 const usual = await loadConfig(projectRoot, { results: '/r' })
@@ -14,7 +14,7 @@ function series(applied: number, directory = join(projectRoot, 'patches/copy-off
     ...{ profile: null, notes: [], packs: [] },
   }
 }
-const nameOf = (config: Config, one: Series | null = null) => planRun(config, one, []).cells[0]?.name
+const nameOf = (config: Config, one: Series | null = null) => planCell(config, one).name
 
 test.each([
   [null, '6.12', 'none'],
@@ -22,9 +22,9 @@ test.each([
   [series(5), '6.12-copy-offload-5of14', 'copy-offload, 5 of 14 patches'],
   [series(0), '6.12-copy-offload-0of14', 'copy-offload, 0 of 14 patches'],
 ])('a cell is named after its tree and series, and where that is cut off: %#', (one, name, shown) => {
-  const plan = planRun(usual, one, [])
-  expect(plan.cells.map((cell) => cell.name)).toEqual([name])
-  expect(showPlan(plan)).toContain(shown)
+  const cell = planCell(usual, one)
+  expect(cell.name).toBe(name)
+  expect(showPlan({ cells: [{ cell, cases: [] }], results: '/r' })).toContain(shown)
 })
 
 const given = (overrides: Overrides) => loadConfig(projectRoot, overrides)
