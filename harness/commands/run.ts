@@ -1,33 +1,27 @@
-import { existsSync, readFileSync } from 'node:fs'
-import { copyFile, mkdir, readdir, rm } from 'node:fs/promises'
+import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { quoted } from '../../qemu/lost.ts'
-import { withPrivateDirectory } from '../../qemu/private-directory.ts'
 import { loadConfig, type Overrides, projectRoot } from '../config/load.ts'
-import { Failure } from '../failure.ts'
 import { configWords } from '../options.ts'
 import { consoleReporter } from '../report/console.ts'
 import { showProgress } from '../report/progress.ts'
 import { provideResults, resultsDirectory } from '../report/results-directory.ts'
 import { summaryReporter } from '../report/summary.ts'
 import { findCases } from '../run/cases.ts'
-import { bootCell, isSlow, type ProvidedCell, provideCell, slowness } from '../run/cell.ts'
-import { hostGuests } from '../run/guest-host.ts'
-import { type KnownFailure, readKnownFailures, withKnown } from '../run/known-failures.ts'
-import { lastOutcome } from '../run/last-look.ts'
+import { type KnownFailure, readKnownFailures } from '../run/known-failures.ts'
 import {
   type CaseOutcome,
-  type CellFacts,
   closingLine,
   count,
   exitStatus,
+  type RunReporter,
   type Totals,
 } from '../run/outcome.ts'
 import { type Plan, type PlannedCell, planCell, showPlan } from '../run/plan.ts'
 import { Reporters } from '../run/reporters.ts'
+import { provideForCases, runCellCases } from '../run/run-cell.ts'
 import { selectCases } from '../run/select.ts'
-import { loadVitest, runCases } from '../run/vitest.ts'
-import { configuredSeries, patchesOf } from '../series/load.ts'
+import { configuredSeries } from '../series/load.ts'
 
 export interface RunOptions extends Overrides {
   /** Print the plan and do nothing. */
@@ -41,9 +35,6 @@ export interface CommandContext {
 }
 
 const version: string = JSON.parse(readFileSync(join(projectRoot, 'package.json'), 'utf8')).version
-
-/** Under TCG on a busy machine the longest case takes some seconds. */
-const caseTimeoutMs = 60_000
 
 /**
  * `copylab run [case or group…]`. Returns the exit status: see `exitStatus`, and 130 when interrupted.
@@ -88,98 +79,31 @@ export async function runPlan(plan: Plan, options: RunOptions, { signal }: Comma
 }
 
 async function runCell(
-  { cell, cases }: PlannedCell,
+  planned: PlannedCell,
   { results, known }: { results: string; known: readonly KnownFailure[] },
   options: RunOptions,
   reporters: Reporters,
   signal: AbortSignal,
 ): Promise<CaseOutcome[]> {
   const progress = showProgress({ stream: process.stderr })
+  const reporter: RunReporter = {
+    onCellStart(facts) {
+      // From here on each case has its line.
+      progress.close()
+      reporters.onCellStart(facts)
+    },
+    onCaseStart: (...args) => reporters.onCaseStart(...args),
+    onCaseEnd: (...args) => reporters.onCaseEnd(...args),
+  }
   try {
-    const provided = await provideCell(cell, { tools: [], signal, emit: progress.emit })
-    progress.emit({ type: 'note', message: titleOf(provided.facts) })
-    await removeConsoles(join(results, cell.name))
-    return await withPrivateDirectory('copylab-', async (directory) => {
-      const guests = await hostGuests({
-        directory,
-        boot: (place) => bootCell(provided, place, { signal, emit: () => {} }),
-      })
-      // An interrupted run must not wait for vitest to wind up before its machine is gone.
-      const end = () => void guests.close()
-      signal.addEventListener('abort', end, { once: true })
-      try {
-        // The first guest boots while this loads.
-        await loadVitest()
-        progress.close()
-        reporters.onCellStart(provided.facts)
-        const command = (...names: string[]) => commandFor(names, options)
-        const outcomes = await runCases({
-          root: projectRoot,
-          facts: provided.facts,
-          cases,
-          known,
-          context: {
-            socket: guests.socket,
-            ...contextOf(provided),
-            caseTimeoutMs: isSlow(provided) ? slowness * caseTimeoutMs : caseTimeoutMs,
-          },
-          reporter: reporters,
-          commandFor: command,
-          signal,
-        })
-        const complaint = signal.aborted ? undefined : await guests.lastLook()
-        if (!complaint || signal.aborted) return outcomes
-        const again = command(...new Set(cases.map(({ group }) => group)))
-        const last = withKnown(known, provided.facts, lastOutcome(complaint, again))
-        reporters.onCaseEnd(provided.facts, last)
-        return [...outcomes, last]
-      } finally {
-        signal.removeEventListener('abort', end)
-        await guests.close()
-        await keepConsoles(directory, join(results, cell.name))
-      }
-    })
+    const provided = await provideForCases(planned, { signal, emit: progress.emit })
+    const commandFor = (...names: string[]) => againWith(names, options)
+    return await runCellCases(planned, provided, { results, known, reporter, commandFor, signal })
   } finally {
     progress.close()
   }
 }
 
-function contextOf({ facts, kernelConfig }: ProvidedCell) {
-  const { cell, machine } = facts
-  return {
-    series: cell.series?.name ?? null,
-    profile: cell.series?.profile ?? null,
-    ...{ kernelConfig, qemuVersion: machine.qemuVersion },
-  }
-}
-
-function titleOf({ cell, kernel, series, machine }: CellFacts): string {
-  const patches = series ? `with ${patchesOf(series)} of ${series.name}` : 'without patches'
-  return `${cell.name}: ${kernel.release} ${patches}, QEMU ${machine.qemuVersion}, ${machine.accel}`
-}
-
-/** Those of an earlier run, which may have had more boots. */
-async function removeConsoles(directory: string): Promise<void> {
-  const names = await readdir(directory).catch(() => [])
-  const old = names.filter((name) => /^boot-\d+\.console$/.test(name))
-  await Promise.all(old.map((name) => rm(join(directory, name), { force: true })))
-}
-
-/** The console of every boot, as `boot-1.console` and so on: also of a boot that came to nothing. */
-async function keepConsoles(from: string, to: string): Promise<void> {
-  const boots = (await readdir(from)).filter((name) => name.startsWith('boot-'))
-  try {
-    await mkdir(to, { recursive: true })
-    for (const boot of boots) {
-      const log = join(from, boot, 'console.log')
-      // It is not there when QEMU was ended before it had opened it.
-      if (existsSync(log)) await copyFile(log, join(to, `${boot}.console`))
-    }
-  } catch (cause) {
-    throw new Failure('infra', `cannot keep the guests' consoles: ${(cause as Error).message}`, { cause })
-  }
-}
-
-function commandFor(names: string[], options: RunOptions): string {
+function againWith(names: string[], options: RunOptions): string {
   return quoted(['copylab', 'run', ...names, ...configWords(options)])
 }
