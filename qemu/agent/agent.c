@@ -613,6 +613,7 @@ static void set_up(void)
 	mount_one("tracefs", "/sys/kernel/tracing");
 	mount_one("debugfs", "/sys/kernel/debug");
 	mount_one("configfs", "/sys/kernel/config");
+	mount_one("cgroup2", "/sys/fs/cgroup");
 	setenv("PATH", "/usr/sbin:/usr/bin:/sbin:/bin", 1);
 	setenv("HOME", "/root", 1);
 }

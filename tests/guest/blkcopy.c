@@ -86,7 +86,7 @@ static struct {
 	uint64_t flags, nr_ranges;
 	int reserved;		/* number of the reserved field that is not 0, -1 for none */
 	bool nr_ranges_given, trace, timed;
-	const char *fail_nth, *read_only, *flight, *ioprio, *pull;
+	const char *fail_nth, *read_only, *flight, *ioprio, *pull, *cgroup;
 } options;
 
 static struct job *jobs;
@@ -374,6 +374,8 @@ static void parse_option(const char *word)
 		parse_side(word, value, O_DSYNC);
 	else if (value_of(word, "--ioprio", &value))
 		options.ioprio = value;
+	else if (value_of(word, "--cgroup", &value))
+		options.cgroup = value;
 	else if (value_of(word, "--read-only", &value))
 		options.read_only = value;
 	else if (value_of(word, "--pull", &value))
@@ -419,6 +421,9 @@ static void cmd_copy(int argc, char **argv)
 		set_read_only(1);
 	if (options.pull)
 		write_file(options.pull, "0");
+	/* A cgroup.procs: whoever writes 0 goes there. */
+	if (options.cgroup)
+		write_file(options.cgroup, "0");
 
 	/* Opening for writing empties the ring buffer. */
 	if (options.trace)
