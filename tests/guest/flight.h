@@ -13,7 +13,7 @@
 #include "tool.h"
 
 /* Longer than any start of a process, shorter than the host's patience. */
-#define FLIGHT_DEADLINE_NS 15000000000ull
+#define FLIGHT_DEADLINE_NS 50000000000ull
 
 static void flight_announce(const char *file, pid_t pid)
 {
