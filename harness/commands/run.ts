@@ -64,7 +64,7 @@ export async function runPlan(plan: Plan, options: RunOptions, { signal }: Comma
     // The console shows the last run's values, which the directory then overwrites.
     consoleReporter({ results: plan.results, stream: process.stdout }),
     resultsDirectory(plan.results),
-    summaryReporter(plan.results, version),
+    summaryReporter(plan, version),
   ])
   const known = await readKnownFailures(join(projectRoot, 'tests/known-failures.yaml'))
   const outcomes: CaseOutcome[] = []

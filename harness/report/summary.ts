@@ -3,10 +3,11 @@ import { mkdirSync, renameSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { z } from 'zod'
 import { type CaseOutcome, type CellFacts, count, exitStatus, type RunReporter } from '../run/outcome.ts'
+import type { Plan } from '../run/plan.ts'
 import { copyEvidenceSchema, hostEvidenceSchema } from '../run/record.ts'
 
 /** Grows when a reader of the last version could misread a file; new keys alone do not count. */
-export const summaryVersion = 3
+export const summaryVersion = 4
 
 const totals = z.object({
   passed: z.int(),
@@ -59,13 +60,31 @@ const cellSummary = z.object({
     memoryMiB: z.int(),
   }),
   topology: z.string(),
+  /** Milliseconds that the cell took beside its cases: to build or fetch the kernel, to boot, to load. */
+  overheadMs: z.number(),
   totals,
   cases: z.array(caseSummary),
 })
 
+const plan = z.array(
+  z.object({
+    cell: z.string(),
+    /** As in the cell's own `series`. */
+    seriesHash: z.string().nullable(),
+    /** Ids. */
+    cases: z.array(z.string()),
+  }),
+)
+
 export const summarySchema = z.object({
   schema: z.literal(summaryVersion),
   copylab: z.string(),
+  /** What was to be run, by all shards together; what of it has no result has not run. */
+  plan,
+  /** Which of `count` shards this is, from 1; null: all of the plan. Shards of one run have the same `split`. */
+  shard: z.object({ index: z.int(), count: z.int(), split: z.string() }).nullable(),
+  /** What is wrong with shards that were merged, one sentence each; exitStatus is not 0 if there is one. */
+  findings: z.array(z.string()),
   startedAt: z.iso.datetime(),
   /** Milliseconds of the whole run so far. */
   durationMs: z.number(),
@@ -73,7 +92,7 @@ export const summarySchema = z.object({
   finished: z.boolean(),
   /** Ended by the user before all cases had run. */
   interrupted: z.boolean(),
-  /** Exit status of `copylab run`. */
+  /** Exit status of `copylab run`, or of the `copylab report` that merged it. */
   exitStatus: z.int(),
   totals,
   cells: z.array(cellSummary),
@@ -82,11 +101,12 @@ export const summarySchema = z.object({
 export type Summary = z.infer<typeof summarySchema>
 
 /** Keeps `<results>/summary.json` up to date after every case; readers never see half a file. */
-export function summaryReporter(results: string, version: string): RunReporter {
+export function summaryReporter(plan: Plan, version: string): RunReporter {
+  const { results } = plan
   const started = new Date()
-  const cells = new Map<CellFacts, CaseOutcome[]>()
+  const cells = new Map<CellFacts, CellProgress>()
   const write = (end: { finished: boolean; interrupted: boolean }) => {
-    const summary = summarize(cells, { version, started, now: new Date(), ...end })
+    const summary = summarize(cells, { plan, version, started, now: new Date(), ...end })
     mkdirSync(results, { recursive: true })
     const path = join(results, 'summary.json')
     writeFileSync(`${path}.new`, `${JSON.stringify(summary, null, 2)}\n`)
@@ -94,10 +114,12 @@ export function summaryReporter(results: string, version: string): RunReporter {
   }
   return {
     onCellStart(facts) {
-      cells.set(facts, [])
+      cells.set(facts, { outcomes: [], startedAt: Date.now(), ms: 0 })
     },
     onCaseEnd(facts, outcome) {
-      cells.get(facts)?.push(outcome)
+      const cell = cells.get(facts)
+      cell?.outcomes.push(outcome)
+      if (cell) cell.ms = Date.now() - cell.startedAt
       write({ finished: false, interrupted: false })
     },
     onRunEnd({ interrupted }) {
@@ -106,21 +128,35 @@ export function summaryReporter(results: string, version: string): RunReporter {
   }
 }
 
-export function summarize(
-  cells: ReadonlyMap<CellFacts, readonly CaseOutcome[]>,
-  o: { version: string; started: Date; now: Date; finished: boolean; interrupted: boolean },
+interface CellProgress {
+  outcomes: CaseOutcome[]
+  startedAt: number
+  /** Milliseconds from the start to the end of the last case. */
+  ms: number
+}
+
+function summarize(
+  cells: ReadonlyMap<CellFacts, CellProgress>,
+  o: { plan: Plan; version: string; started: Date; now: Date; finished: boolean; interrupted: boolean },
 ): Summary {
-  const all = count([...cells.values()].flat())
+  const all = count([...cells.values()].flatMap(({ outcomes }) => outcomes))
+  const { shard } = o.plan
   return {
     schema: summaryVersion,
     copylab: o.version,
+    plan: (shard?.whole ?? o.plan.cells).map(({ cell, cases }) => ({
+      ...{ cell: cell.name, seriesHash: cell.series?.hash ?? null },
+      cases: cases.map(({ id }) => id),
+    })),
+    shard: shard ? { index: shard.index, count: shard.count, split: shard.split } : null,
+    findings: [],
     startedAt: o.started.toISOString(),
     durationMs: o.now.getTime() - o.started.getTime(),
     finished: o.finished,
     interrupted: o.interrupted,
-    exitStatus: o.interrupted ? 130 : exitStatus(all),
+    exitStatus: o.interrupted ? 130 : exitStatus(all, { shard: shard !== undefined }),
     totals: all,
-    cells: [...cells].map(([facts, outcomes]) => ({
+    cells: [...cells].map(([facts, { outcomes, ms }]) => ({
       name: facts.cell.name,
       tree: { label: facts.cell.tree.label, version: facts.treeVersion },
       series: facts.series,
@@ -128,10 +164,15 @@ export function summarize(
       kernel: facts.kernel,
       machine: facts.machine,
       topology: facts.topology,
+      overheadMs: facts.preparedMs + Math.max(0, ms - sumOf(outcomes)),
       totals: count(outcomes),
       cases: outcomes.map(summarizeCase),
     })),
   }
+}
+
+function sumOf(outcomes: readonly CaseOutcome[]): number {
+  return outcomes.reduce((sum, { record }) => sum + record.runtimeMs, 0)
 }
 
 function summarizeCase({ id, description, verdict, reason, known, startedAt, record, command }: CaseOutcome) {

@@ -44,6 +44,7 @@ export async function provideCell(
   cell: Cell,
   { tools, files = [], imageDir, signal, emit }: CellOptions,
 ): Promise<ProvidedCell> {
+  const started = performance.now()
   const cache = cacheDirectory()
   const { accel, cpus, memory } = cell.machine
   const provideMachine = async (signal: AbortSignal): Promise<Machine> => {
@@ -87,6 +88,7 @@ export async function provideCell(
       kernel: kernelFacts(kernel),
       machine,
       topology: defaultTopology.name,
+      preparedMs: performance.now() - started,
     },
     initrd: root.path,
     kernelConfig: kernel.config,

@@ -5,6 +5,7 @@ import { patchesOf, type Series, seriesFacts } from '../series/load.ts'
 import { treeName } from '../tree/spec.ts'
 import type { CaseInfo } from './cases.ts'
 import { cellName } from './cell-name.ts'
+import type { PlanShard } from './shard.ts'
 
 /** Tree × series × kconfig × machine. */
 export interface Cell {
@@ -27,6 +28,8 @@ export interface PlannedCell {
 export interface Plan {
   cells: PlannedCell[]
   results: string
+  /** Present: the cells are those of a shard. */
+  shard?: PlanShard | undefined
 }
 
 /** @param series what `configuredSeries` has found for the configuration */

@@ -9,6 +9,7 @@ import { summaryReporter, summarySchema } from '../../../../harness/report/summa
 import type { GuestFacts } from '../../../../harness/run/guest-host.ts'
 import { lastLookId, lastOutcome } from '../../../../harness/run/last-look.ts'
 import type { CaseOutcome, CellFacts } from '../../../../harness/run/outcome.ts'
+import type { Plan } from '../../../../harness/run/plan.ts'
 
 const facts: CellFacts = {
   cell: {
@@ -28,6 +29,7 @@ const facts: CellFacts = {
   kernel: { key: 'k', release: '6.12.1', compiler: 'gcc 12', image: '/cache/vmlinux' },
   machine: { qemu: 'qemu-system-x86_64', qemuVersion: '7.2.22', accel: 'tcg', cpus: 2, memoryMiB: 384 },
   topology: 'default',
+  preparedMs: 2000,
 }
 
 function outcome(change: Partial<CaseOutcome> = {}): CaseOutcome {
@@ -76,8 +78,11 @@ const failed = outcome({
 })
 
 let directory: string
+let planned: Plan
 beforeEach(() => {
   directory = mkdtempSync(join(tmpdir(), 'copylab-unit-'))
+  const info = { group: 'nvme', description: 'split', offloads: [], needs: [], file: '' }
+  planned = { cells: [{ cell: facts.cell, cases: [{ ...info, id: 'nvme/003' }] }], results: directory }
 })
 afterEach(() => rmSync(directory, { recursive: true }))
 
@@ -238,7 +243,7 @@ test('results: infra is not run with a reason that says so', () => {
 })
 
 test('summary: valid after every case, and says whether the run came to its end', () => {
-  const reporter = summaryReporter(directory, '0.1.0')
+  const reporter = summaryReporter(planned, '0.1.0')
   const read = () => summarySchema.parse(JSON.parse(readFileSync(join(directory, 'summary.json'), 'utf8')))
   reporter.onCellStart?.(facts)
   reporter.onCaseEnd?.(facts, outcome())
@@ -246,10 +251,12 @@ test('summary: valid after every case, and says whether the run came to its end'
   reporter.onCaseEnd?.(facts, failed)
   reporter.onRunEnd?.({ interrupted: false })
   const summary = read()
-  expect(summary).toMatchObject({ finished: true, interrupted: false, exitStatus: 1 })
+  expect(summary).toMatchObject({ finished: true, interrupted: false, exitStatus: 1, findings: [] })
+  expect(summary).toMatchObject({ plan: [{ cell: '6.12-mine', cases: ['nvme/003'] }], shard: null })
   expect(summary.cells[0]).toMatchObject({
     name: '6.12-mine',
     series: { hash: 'abc' },
+    overheadMs: facts.preparedMs,
     machine: { qemuVersion: '7.2.22' },
     cases: [
       { id: 'nvme/003', verdict: 'pass' },
@@ -263,7 +270,7 @@ test('a complaint after the last case is a failure in every report, and no later
   const reporters = [
     consoleReporter({ results: directory, stream }),
     resultsDirectory(directory),
-    summaryReporter(directory, '0.1.0'),
+    summaryReporter(planned, '0.1.0'),
   ]
   const guest = { boot: 2, argv: ['qemu'] } as GuestFacts
   const complaint = {
