@@ -5,7 +5,7 @@ import type { BenchOptions } from './commands/bench.ts'
 import type { CheckOptions } from './commands/check-series.ts'
 import type { CommandContext } from './commands/run.ts'
 import type { Overrides } from './config/load.ts'
-import { describeFailure, Failure } from './failure.ts'
+import { describeFailure, expected } from './failure.ts'
 import { addConfigOptions } from './options.ts'
 
 type Start = (run: (context: CommandContext) => Promise<number>) => Promise<void>
@@ -287,30 +287,14 @@ async function main(argv: string[]): Promise<void> {
   setTimeout(() => process.exit(), 2000).unref()
 }
 
-const makeRoom = 'make room there, or set XDG_CACHE_HOME, TMPDIR or --results to a larger disk'
-const makeWritable = 'make it writable, or set XDG_CACHE_HOME, TMPDIR or --results to another place'
-
-/** What a file system may say to anybody who writes, wherever that is; it is no bug. */
-const diskRemedies: Record<string, string> = {
-  ENOSPC: makeRoom,
-  EDQUOT: makeRoom,
-  EACCES: makeWritable,
-  EROFS: makeWritable,
-}
-
 /** Says what went wrong and returns the exit status for it. */
 function statusOf(error: unknown): number {
   // commander has printed its own message, or the help that was asked for.
   if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2
-  if (error instanceof Failure) {
-    process.stderr.write(`copylab: ${describeFailure(error)}\n`)
-    return error.kind === 'usage' ? 2 : 3
-  }
-  const { code, message } = error as NodeJS.ErrnoException
-  const remedy = code && diskRemedies[code]
-  if (remedy) {
-    process.stderr.write(`copylab: ${message}\n  remedy:  ${remedy}\n`)
-    return 3
+  const failure = expected(error)
+  if (failure) {
+    process.stderr.write(`copylab: ${describeFailure(failure)}\n`)
+    return failure.kind === 'usage' ? 2 : 3
   }
   process.stderr.write(`copylab: this is a bug in copylab\n${(error as Error)?.stack ?? error}\n`)
   return 3

@@ -28,6 +28,25 @@ export class Failure extends Error {
   }
 }
 
+const makeRoom = 'make room there, or set XDG_CACHE_HOME, TMPDIR or --results to a larger disk'
+const makeWritable = 'make it writable, or set XDG_CACHE_HOME, TMPDIR or --results to another place'
+
+/** What a file system may say to anybody who writes, wherever that is; it is no bug. */
+const diskRemedies: Record<string, string> = {
+  ENOSPC: makeRoom,
+  EDQUOT: makeRoom,
+  EACCES: makeWritable,
+  EROFS: makeWritable,
+}
+
+/** The error as a Failure; undefined: it is a bug. */
+export function expected(error: unknown): Failure | undefined {
+  if (error instanceof Failure) return error
+  const { code, message } = error as NodeJS.ErrnoException
+  const remedy = code && diskRemedies[code]
+  return remedy ? new Failure('infra', message, { remedy, cause: error }) : undefined
+}
+
 /** The message with log, command and remedy, a line each, as the command line prints it. */
 export function describeFailure(failure: Failure): string {
   const lines = [failure.message]

@@ -74,15 +74,9 @@ type Meta = z.infer<typeof metaSchema>
  * @throws Failure: 'usage' when the series does not apply or an option is dropped, 'infra' when the build fails.
  */
 export async function provideKernel(wanted: KernelOptions): Promise<Kernel> {
-  // Of a series that is cut off before its first patch, the tree remains as it is.
-  const series = wanted.series?.patches.length ? wanted.series : null
+  const { key, series, requests, compiler } = await identify(wanted)
   const options = { ...wanted, series }
   const { tree, cache } = options
-  const [requests, compiler] = await Promise.all([readFragments(options.fragments), compilerVersion()])
-  // Whether an option must be there decides whether this build fails, so it is not the same kernel.
-  const wantedLines = requests.map((request) => [configLine(request), request.optional ?? false])
-  const inputs = [recipe, tree.id, series?.hash ?? null, wantedLines, compiler]
-  const key = createHash('sha256').update(JSON.stringify(inputs)).digest('hex')
   const directory = join(cache, 'kernels', key)
   const known = () => readKernel(directory, key)
   // From here on nobody evicts it.
@@ -111,6 +105,32 @@ export async function provideKernel(wanted: KernelOptions): Promise<Kernel> {
   if (!kernel) throw new Failure('infra', `${directory} vanished as soon as it was published`)
   if (built) await import('../cache/prune.ts').then(({ keepWithinLimit }) => keepWithinLimit(cache, options))
   return { ...kernel, treeVersion: source.version, built }
+}
+
+/**
+ * What a kernel is addressed by, and whether the cache has it, which the next moment may not be so.
+ * @throws Failure('usage') when the fragments cannot be read
+ */
+export async function lookUpKernel(
+  wanted: Identity & Pick<KernelOptions, 'cache'>,
+): Promise<{ key: string; cached: boolean }> {
+  const { key } = await identify(wanted)
+  return { key, cached: readKernel(join(wanted.cache, 'kernels', key), key) !== undefined }
+}
+
+interface Identity extends Pick<KernelOptions, 'series' | 'fragments'> {
+  tree: Pick<Tree, 'id'>
+}
+
+async function identify({ tree, series: given, fragments }: Identity) {
+  // Of a series that is cut off before its first patch, the tree remains as it is.
+  const series = given?.patches.length ? given : null
+  const [requests, compiler] = await Promise.all([readFragments(fragments), compilerVersion()])
+  // Whether an option must be there decides whether this build fails, so it is not the same kernel.
+  const wantedLines = requests.map((request) => [configLine(request), request.optional ?? false])
+  const inputs = [recipe, tree.id, series?.hash ?? null, wantedLines, compiler]
+  const key = createHash('sha256').update(JSON.stringify(inputs)).digest('hex')
+  return { key, series, requests, compiler }
 }
 
 function readKernel(directory: string, key: string): Omit<Kernel, 'built'> | undefined {

@@ -15,13 +15,23 @@ export interface FoundTree extends Pick<Tree, 'id' | 'label' | 'version'> {
  * @throws Failure as provideTree() does
  */
 export async function findTree(spec: TreeSpec, options: TreeOptions): Promise<FoundTree> {
+  const known = await lookUpTree(spec, options)
+  if (known) return known
+  const tree = await provideTree(await checkSource(spec, `the tree ${spec.label}`), options)
+  return { id: tree.id, version: tree.version, label: tree.label, provide: async () => tree }
+}
+
+/**
+ * The tree, if its content is known without getting its files.
+ * @throws Failure('usage') when the source is not there, 'infra' when a repository cannot be asked for a branch
+ */
+export async function lookUpTree(spec: TreeSpec, options: TreeOptions): Promise<FoundTree | undefined> {
   const checked = await checkSource(spec, `the tree ${spec.label}`)
-  const provide = () => provideTree(checked, options)
   const place = placeOf(checked, options.cache)
   const known = isRepository(checked)
     ? await import('./repository.ts').then(({ findCommit }) => findCommit(checked, place, options))
     : await findImported(checked as ImportedSource, place, options)
-  if (known) return { id: known.id, version: known.version, label: spec.label, provide }
-  const tree = await provide()
-  return { id: tree.id, version: tree.version, label: tree.label, provide: async () => tree }
+  if (!known) return undefined
+  const { id, version } = known
+  return { id, version, label: spec.label, provide: () => provideTree(checked, options) }
 }
