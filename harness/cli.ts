@@ -3,7 +3,7 @@ import { Command, CommanderError } from 'commander'
 import { checkNames } from './check/result.ts'
 import type { BenchOptions } from './commands/bench.ts'
 import type { CheckOptions } from './commands/check-series.ts'
-import type { CommandContext } from './commands/run.ts'
+import type { CommandContext, RunOptions } from './commands/run.ts'
 import type { Overrides } from './config/load.ts'
 import { describeFailure, expected } from './failure.ts'
 import { addConfigOptions } from './options.ts'
@@ -40,17 +40,26 @@ function commandLine(start: Start): Command {
     .description('run cases on the kernel, building it first if need be')
     .argument('[case...]', 'cases or groups, such as nvme/003 or dm; all of them when none is named')
     .option('--dry-run', 'print what would be built, booted and run')
+    .option(
+      '--shard <i/n>',
+      'run only the i-th of n equal parts; one that passes ends with 0, even if it has nothing to run',
+    )
+    .option(
+      '--times <file>',
+      'split by what cases took, from copylab report --format times=FILE or a summary.json; all shards need the same',
+    )
     .addHelpText(
       'after',
       examples(
         'copylab run',
         'copylab run nvme/003 dm',
         'copylab run --series none --results /tmp/r block',
+        'copylab run --shard 2/3 --times times.json',
         'copylab run --tree ./linux-6.12.57.tar.xz --series none',
         'copylab run --tree https://example.org/linux.git#v6.12 --series none',
       ),
     )
-    .action((cases: string[], options: Overrides & { dryRun?: boolean }) =>
+    .action((cases: string[], options: RunOptions) =>
       start(async (context) => {
         const { run } = await import('./commands/run.ts')
         return run(cases, options, context)

@@ -8,6 +8,7 @@ import { showProgress } from '../report/progress.ts'
 import { provideResults, resultsDirectory } from '../report/results-directory.ts'
 import { summaryReporter } from '../report/summary.ts'
 import { findCases } from '../run/cases.ts'
+import { keepTimes } from '../run/kept-times.ts'
 import { type KnownFailure, readKnownFailures } from '../run/known-failures.ts'
 import {
   type CaseOutcome,
@@ -22,8 +23,9 @@ import { Reporters } from '../run/reporters.ts'
 import { provideForCases, runCellCases } from '../run/run-cell.ts'
 import { selectCases } from '../run/select.ts'
 import { configuredSeries } from '../series/load.ts'
+import { type ShardOptions, shardTaker } from './shard.ts'
 
-export interface RunOptions extends Overrides {
+export interface RunOptions extends Overrides, ShardOptions {
   /** Print the plan and do nothing. */
   dryRun?: boolean | undefined
 }
@@ -36,19 +38,22 @@ export interface CommandContext {
 
 const version: string = JSON.parse(readFileSync(join(projectRoot, 'package.json'), 'utf8')).version
 
+const say = (message: string) => void process.stderr.write(`${message}\n`)
+
 /**
  * `copylab run [case or group…]`. Returns the exit status: see `exitStatus`, and 130 when interrupted.
  * @throws Failure
  */
 export async function run(names: string[], options: RunOptions, context: CommandContext): Promise<number> {
-  const plan = await makePlan(names, options, context)
+  const take = await shardTaker(options, context.cwd, say)
+  const plan = take(await makePlan(names, options, context))
   if (options.dryRun) {
     process.stdout.write(`${showPlan(plan)}\n`)
     return 0
   }
   const totals = await runPlan(plan, options, context)
   process.stdout.write(`${closingLine(totals)}\n`)
-  return context.signal.aborted ? 130 : exitStatus(totals)
+  return context.signal.aborted ? 130 : exitStatus(totals, { shard: plan.shard !== undefined })
 }
 
 export async function makePlan(names: string[], options: RunOptions, { cwd }: CommandContext): Promise<Plan> {
@@ -73,6 +78,7 @@ export async function runPlan(plan: Plan, options: RunOptions, { signal }: Comma
       outcomes.push(...(await runCell(planned, { results: plan.results, known }, options, reporters, signal)))
   } finally {
     reporters.onRunEnd({ interrupted: signal.aborted })
+    await keepTimes(plan.results, say)
   }
   if (reporters.failure) throw reporters.failure
   return count(outcomes)

@@ -17,8 +17,12 @@ const totals = z.object({
   known: z.int(),
 })
 
+/** They are parts of paths, and a summary may come from anywhere. */
+const cellName = z.string().regex(/^(?!\.+$)[\w.~=+-]+$/, { error: 'expected the name of a cell' })
+const caseId = z.string().regex(/^[\w-]+\/[\w-]+$/, { error: 'expected the id of a case' })
+
 const caseSummary = z.object({
-  id: z.string(),
+  id: caseId,
   description: z.string(),
   /** `infra`: the harness or the host failed, and nothing is known about the kernel. */
   verdict: z.enum(['pass', 'fail', 'not run', 'infra', 'known failure']),
@@ -45,7 +49,7 @@ const caseSummary = z.object({
 
 const cellSummary = z.object({
   /** Also the name of the cell's directory. */
-  name: z.string(),
+  name: cellName,
   tree: z.object({ label: z.string(), version: z.string() }),
   /** null: the tree as it is. `hash` is a SHA-256 over the patches that are applied, the first `patches` of `total`. */
   series: z.object({ name: z.string(), hash: z.string(), patches: z.int(), total: z.int() }).nullable(),
@@ -68,11 +72,11 @@ const cellSummary = z.object({
 
 const plan = z.array(
   z.object({
-    cell: z.string(),
+    cell: cellName,
     /** As in the cell's own `series`. */
     seriesHash: z.string().nullable(),
     /** Ids. */
-    cases: z.array(z.string()),
+    cases: z.array(caseId),
   }),
 )
 

@@ -42,6 +42,7 @@ export function describeShard({ cells, shard }: Plan, estimate: Estimate): strin
   const count = (planned: readonly PlannedCell[]) =>
     planned.reduce((total, { cases }) => total + cases.length, 0)
   const { index, count: of, whole } = shard ?? { index: 1, count: 1, whole: cells }
+  if (!cells.length) return `shard ${index}/${of} has nothing to run of ${count(whole)} cases`
   const what = `${count(cells)} of ${count(whole)} cases, ${cells.length} of ${whole.length} cells`
   return `shard ${index}/${of}: ${what}, about ${duration(expectedMs(cells, estimate))}`
 }

@@ -16,3 +16,8 @@ test.each<[Verdict[], string, number]>([
   expect(closingLine(totals(...verdicts))).toBe(line)
   expect(exitStatus(totals(...verdicts))).toBe(status)
 })
+
+test('of a shard no case has to run, but none may fail or be without a verdict', () => {
+  const verdicts: Verdict[][] = [[], ['not run'], ['known failure'], ['pass'], ['fail'], ['infra']]
+  expect(verdicts.map((some) => exitStatus(totals(...some), { shard: true }))).toEqual([0, 0, 0, 0, 1, 3])
+})
