@@ -45,8 +45,13 @@ export function patchFileName(number: number, title: string): string {
   return `${stem}.patch`
 }
 
+/** Without the line that begins it in a mailbox. */
+export function withoutFromLine(mail: Buffer): Buffer {
+  return Buffer.from(mail.toString('latin1').replace(/^From .*\n/, ''), 'latin1')
+}
+
 /** So that git am does not take a line of the message for the beginning of the next mail. */
 function withoutFromLines(mail: Buffer): Buffer {
-  const text = mail.toString('latin1').replace(/^From .*\n/, '')
+  const text = withoutFromLine(mail).toString('latin1')
   return Buffer.from(text.replace(/^From (?=.*\d:\d\d)/gm, '>From '), 'latin1')
 }

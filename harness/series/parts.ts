@@ -3,13 +3,14 @@ import { readFile } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
 import { withPrivateDirectory } from '../../qemu/private-directory.ts'
 import { Failure } from '../failure.ts'
+import { fetchThread, prerequisites, withTrailers } from './b4.ts'
 import { listedPatches, patchesOfAll, seriesFiles } from './folder.ts'
 import { keepMails } from './keep.ts'
 import { type Mail, readMail } from './mail.ts'
 import { mailboxName, patchFiles, readMailbox } from './mailbox.ts'
 import { blobPack, rangePatches } from './range.ts'
 import { sourceOf } from './source.ts'
-import { checkPatch, findThread } from './thread.ts'
+import { checkPatch, findThread, type Thread } from './thread.ts'
 
 /** A directory has patches for other trees, maybe, but none for this one. */
 export class NoSeriesForTree extends Failure {}
@@ -28,8 +29,16 @@ export interface Part {
   packs: string[]
 }
 
-/** @throws Failure('usage') when there is no such series, or it is not whole and sound. */
-export async function loadPart(spec: string, label: string, version: number | undefined): Promise<Part> {
+/**
+ * @param fetched message-ids of the series that have been fetched, since this one or another one needs them
+ * @throws Failure('usage') when there is no such series, or it is not whole and sound.
+ */
+export async function loadPart(
+  spec: string,
+  label: string,
+  version: number | undefined,
+  fetched = new Set<string>(),
+): Promise<Part> {
   const source = sourceOf(spec)
   const { path } = source
   const nothing = async () => []
@@ -67,17 +76,46 @@ export async function loadPart(spec: string, label: string, version: number | un
   const mails: Mail[] = []
   for (const file of files) mails.push(...(await readMailbox(file)))
   const thread = findThread(path, mails, version)
+  const before = await needed(path, thread, label, fetched)
+  const own = await withTrailers(path, thread, mails)
   const name = mailboxName(path)
   return {
     ...{ name: thread.version > 1 ? `${name} v${thread.version}` : name, packs: [] },
-    notes: [...thread.notes, ...lineEnds(path, thread.patches)],
+    notes: [...before.notes, ...thread.notes, ...own.notes, ...lineEnds(path, own.patches)],
     label: thread.version > 1 ? `${name}-v${thread.version}` : name,
-    patches: await placed(thread.patches),
+    patches: [...before.patches, ...(await placed(own.patches))],
     profiles:
       source.kind === 'file' ? [join(dirname(path), `${name}.profile.yaml`)] : [join(path, 'profile.yaml')],
     everywhere: nothing,
     madeOn: baseOf([...(thread.cover ? [thread.cover] : []), ...thread.patches]),
   }
+}
+
+/** The series that must be applied before this one, as its cover says, and those that these need. */
+async function needed(
+  path: string,
+  { cover, patches }: Thread,
+  label: string,
+  fetched: Set<string>,
+): Promise<Pick<Part, 'patches' | 'notes'>> {
+  const parts: Pick<Part, 'patches' | 'notes'>[] = []
+  for (const id of prerequisites([...(cover ? [cover] : []), ...patches])) {
+    if (fetched.has(id)) continue
+    fetched.add(id)
+    const found = await fetchThread(id)
+    if ('why' in found) {
+      const remedy = 'save it and give it with a --series of its own before this one'
+      parts.push({ patches: [], notes: [`${path} needs the series ${id}: ${found.why}; ${remedy}`] })
+      continue
+    }
+    const part = await loadPart(found.path, label, undefined, fetched)
+    const count = `${part.patches.length} ${part.patches.length === 1 ? 'patch' : 'patches'}`
+    parts.push(part, {
+      patches: [],
+      notes: [`${path} needs the series ${id}, which comes first with ${count}`],
+    })
+  }
+  return { patches: parts.flatMap((part) => part.patches), notes: parts.flatMap((part) => part.notes) }
 }
 
 /** With the files that git am reads: those that were given, or copies in the cache. */
