@@ -144,7 +144,7 @@ async function acquire(
 }
 
 /** Exit status of flock(1) on the inherited descriptor: 0 locked, 1 somebody else has it. */
-async function flock(descriptor: number, options: string[], signal?: AbortSignal): Promise<number> {
+export async function flock(descriptor: number, options: string[], signal?: AbortSignal): Promise<number> {
   const child = spawn('flock', [...options, '3'], {
     stdio: ['ignore', 'ignore', 'inherit', descriptor],
     ...(signal && { signal }),

@@ -1,10 +1,10 @@
 /** summary.json: all of a run for programs. The schema below is its documentation. */
-import { mkdirSync, renameSync, writeFileSync } from 'node:fs'
-import { join } from 'node:path'
 import { z } from 'zod'
-import { type CaseOutcome, type CellFacts, count, exitStatus, type RunReporter } from '../run/outcome.ts'
-import type { Plan } from '../run/plan.ts'
+import type { Failure } from '../failure.ts'
+import { type CaseOutcome, type CellFacts, count } from '../run/outcome.ts'
+import type { Cell, Plan } from '../run/plan.ts'
 import { copyEvidenceSchema, hostEvidenceSchema } from '../run/record.ts'
+import { seriesFacts } from '../series/load.ts'
 
 /** Grows when a reader of the last version could misread a file; new keys alone do not count. */
 export const summaryVersion = 4
@@ -21,7 +21,7 @@ const totals = z.object({
 const cellName = z.string().regex(/^(?!\.+$)[\w.~=+-]+$/, { error: 'expected the name of a cell' })
 const caseId = z.string().regex(/^[\w-]+\/[\w-]+$/, { error: 'expected the id of a case' })
 
-const caseSummary = z.object({
+export const caseSummarySchema = z.object({
   id: caseId,
   description: z.string(),
   /** `infra`: the harness or the host failed, and nothing is known about the kernel. */
@@ -47,27 +47,47 @@ const caseSummary = z.object({
   command: z.string(),
 })
 
-const cellSummary = z.object({
+/** What a cell is. */
+export const cellAboutSchema = z.object({
   /** Also the name of the cell's directory. */
   name: cellName,
-  tree: z.object({ label: z.string(), version: z.string() }),
+  /** `version`, `kernel`, `machine` and `topology` are null when the cell has come to nothing before they were known. */
+  tree: z.object({ label: z.string(), version: z.string().nullable() }),
   /** null: the tree as it is. `hash` is a SHA-256 over the patches that are applied, the first `patches` of `total`. */
   series: z.object({ name: z.string(), hash: z.string(), patches: z.int(), total: z.int() }).nullable(),
   kconfig: z.array(z.string()),
   /** `key` addresses the image by all that went into it. */
-  kernel: z.object({ key: z.string(), release: z.string(), compiler: z.string(), image: z.string() }),
-  machine: z.object({
-    qemu: z.string(),
-    qemuVersion: z.string(),
-    accel: z.enum(['kvm', 'tcg']),
-    cpus: z.int(),
-    memoryMiB: z.int(),
-  }),
-  topology: z.string(),
+  kernel: z
+    .object({ key: z.string(), release: z.string(), compiler: z.string(), image: z.string() })
+    .nullable(),
+  machine: z
+    .object({
+      qemu: z.string(),
+      qemuVersion: z.string(),
+      accel: z.enum(['kvm', 'tcg']),
+      cpus: z.int(),
+      memoryMiB: z.int(),
+    })
+    .nullable(),
+  topology: z.string().nullable(),
+})
+
+export const failureSchema = z.object({
+  message: z.string(),
+  /** Path of the log that has the whole story. */
+  log: z.string().optional(),
+  /** The command that reproduces it. */
+  command: z.string().optional(),
+  remedy: z.string().optional(),
+})
+
+const cellSummary = cellAboutSchema.extend({
   /** Milliseconds that the cell took beside its cases: to build or fetch the kernel, to boot, to load. */
   overheadMs: z.number(),
+  /** Why the cell has come to nothing, or was cut short; its cases that had not run have the verdict `infra`. */
+  failure: failureSchema.optional(),
   totals,
-  cases: z.array(caseSummary),
+  cases: z.array(caseSummarySchema),
 })
 
 const plan = z.array(
@@ -104,82 +124,59 @@ export const summarySchema = z.object({
 
 export type Summary = z.infer<typeof summarySchema>
 
-/** Keeps `<results>/summary.json` up to date after every case; readers never see half a file. */
-export function summaryReporter(plan: Plan, version: string): RunReporter {
-  const { results } = plan
-  const started = new Date()
-  const cells = new Map<CellFacts, CellProgress>()
-  const write = (end: { finished: boolean; interrupted: boolean }) => {
-    const summary = summarize(cells, { plan, version, started, now: new Date(), ...end })
-    mkdirSync(results, { recursive: true })
-    const path = join(results, 'summary.json')
-    writeFileSync(`${path}.new`, `${JSON.stringify(summary, null, 2)}\n`)
-    renameSync(`${path}.new`, path)
-  }
-  return {
-    onCellStart(facts) {
-      cells.set(facts, { outcomes: [], startedAt: Date.now(), ms: 0 })
-    },
-    onCaseEnd(facts, outcome) {
-      const cell = cells.get(facts)
-      cell?.outcomes.push(outcome)
-      if (cell) cell.ms = Date.now() - cell.startedAt
-      write({ finished: false, interrupted: false })
-    },
-    onRunEnd({ interrupted }) {
-      write({ finished: true, interrupted })
-    },
-  }
-}
+export type CaseSummary = z.infer<typeof caseSummarySchema>
+export type CellAbout = z.infer<typeof cellAboutSchema>
+export type FailureSummary = z.infer<typeof failureSchema>
 
-interface CellProgress {
-  outcomes: CaseOutcome[]
-  startedAt: number
-  /** Milliseconds from the start to the end of the last case. */
-  ms: number
-}
-
-function summarize(
-  cells: ReadonlyMap<CellFacts, CellProgress>,
-  o: { plan: Plan; version: string; started: Date; now: Date; finished: boolean; interrupted: boolean },
+/** All that there is to say of a run, except how it stands. */
+export function summarize(
+  cells: readonly Omit<Summary['cells'][number], 'totals'>[],
+  o: { plan: Plan; version: string } & Pick<
+    Summary,
+    'startedAt' | 'durationMs' | 'finished' | 'interrupted' | 'exitStatus'
+  >,
 ): Summary {
-  const all = count([...cells.values()].flatMap(({ outcomes }) => outcomes))
-  const { shard } = o.plan
+  const { plan, version, ...rest } = o
+  const { shard } = plan
   return {
     schema: summaryVersion,
-    copylab: o.version,
-    plan: (shard?.whole ?? o.plan.cells).map(({ cell, cases }) => ({
+    copylab: version,
+    plan: (shard?.whole ?? plan.cells).map(({ cell, cases }) => ({
       ...{ cell: cell.name, seriesHash: cell.series?.hash ?? null },
       cases: cases.map(({ id }) => id),
     })),
     shard: shard ? { index: shard.index, count: shard.count, split: shard.split } : null,
     findings: [],
-    startedAt: o.started.toISOString(),
-    durationMs: o.now.getTime() - o.started.getTime(),
-    finished: o.finished,
-    interrupted: o.interrupted,
-    exitStatus: o.interrupted ? 130 : exitStatus(all, { shard: shard !== undefined }),
-    totals: all,
-    cells: [...cells].map(([facts, { outcomes, ms }]) => ({
-      name: facts.cell.name,
-      tree: { label: facts.cell.tree.label, version: facts.treeVersion },
-      series: facts.series,
-      kconfig: facts.cell.kconfig,
-      kernel: facts.kernel,
-      machine: facts.machine,
-      topology: facts.topology,
-      overheadMs: facts.preparedMs + Math.max(0, ms - sumOf(outcomes)),
-      totals: count(outcomes),
-      cases: outcomes.map(summarizeCase),
-    })),
+    ...rest,
+    totals: count(cells.flatMap(({ cases }) => cases)),
+    cells: cells.map((cell) => ({ ...cell, totals: count(cell.cases) })),
   }
 }
 
-function sumOf(outcomes: readonly CaseOutcome[]): number {
-  return outcomes.reduce((sum, { record }) => sum + record.runtimeMs, 0)
+export function aboutOf(facts: CellFacts): CellAbout {
+  const { cell, treeVersion, series, kernel, machine, topology } = facts
+  const { name, tree, kconfig } = cell
+  return {
+    name,
+    tree: { label: tree.label, version: treeVersion },
+    series,
+    kconfig,
+    kernel,
+    machine,
+    topology,
+  }
 }
 
-function summarizeCase({ id, description, verdict, reason, known, startedAt, record, command }: CaseOutcome) {
+/** Of a cell that nothing was found out about. */
+export function aboutPlanned({ name, tree, series, kconfig }: Cell): CellAbout {
+  return {
+    ...{ name, tree: { label: tree.label, version: null }, series: series && seriesFacts(series), kconfig },
+    ...{ kernel: null, machine: null, topology: null },
+  }
+}
+
+export function summarizeCase(outcome: CaseOutcome): CaseSummary {
+  const { id, description, verdict, reason, known, startedAt, record, command } = outcome
   const { splat, runtimeMs, guestMs, boot, copies, host } = record
   return {
     ...{ id, description, verdict },
@@ -189,4 +186,8 @@ function summarizeCase({ id, description, verdict, reason, known, startedAt, rec
     startedAt: startedAt.toISOString(),
     ...{ runtimeMs, guestMs, boot, copies, host, command },
   }
+}
+
+export function summarizeFailure({ message, log, command, remedy }: Failure): FailureSummary {
+  return JSON.parse(JSON.stringify({ message, log, command, remedy }))
 }

@@ -1,3 +1,4 @@
+import type { Failure } from '../failure.ts'
 import type { SeriesFacts } from '../series/load.ts'
 import type { Cell } from './plan.ts'
 import type { CaseRecord } from './record.ts'
@@ -44,8 +45,18 @@ export interface RunReporter {
   onCellStart?(facts: CellFacts): void
   onCaseStart?(facts: CellFacts, started: { id: string; description: string }): void
   onCaseEnd?(facts: CellFacts, outcome: CaseOutcome): void
-  /** Once, also when the run was interrupted. */
-  onRunEnd?(end: { interrupted: boolean }): void
+  /**
+   * The cell has come to nothing, or was cut short: nothing more is heard of it. `rest` are those of its cases that
+   * nothing was heard of before, all with the verdict `infra`.
+   */
+  onCellFailed?(cell: Cell, failure: Failure, rest: readonly CaseOutcome[]): void
+  /** Once, also when the run was interrupted. `failure`: it ends with this error, whatever the verdicts are. */
+  onRunEnd?(end: { interrupted: boolean; failure?: Failure | undefined }): void
+}
+
+/** As `copylab` ends. */
+export function failureStatus({ kind }: Failure): 2 | 3 {
+  return kind === 'usage' ? 2 : 3
 }
 
 export interface Totals {

@@ -25,6 +25,10 @@ export class Reporters implements Required<RunReporter> {
     this.#tell((reporter) => reporter.onCaseEnd?.(...args))
   }
 
+  onCellFailed(...args: Parameters<Required<RunReporter>['onCellFailed']>): void {
+    this.#tell((reporter) => reporter.onCellFailed?.(...args))
+  }
+
   onRunEnd(...args: Parameters<Required<RunReporter>['onRunEnd']>): void {
     this.#tell((reporter) => reporter.onRunEnd?.(...args))
   }

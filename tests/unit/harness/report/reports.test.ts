@@ -5,7 +5,8 @@ import { Writable } from 'node:stream'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { consoleReporter } from '../../../../harness/report/console.ts'
 import { readResult, resultPath, resultsDirectory } from '../../../../harness/report/results-directory.ts'
-import { summaryReporter, summarySchema } from '../../../../harness/report/summary.ts'
+import { summarySchema } from '../../../../harness/report/summary.ts'
+import { summaryReporter } from '../../../../harness/report/summary-reporter.ts'
 import type { GuestFacts } from '../../../../harness/run/guest-host.ts'
 import { lastLookId, lastOutcome } from '../../../../harness/run/last-look.ts'
 import type { CaseOutcome, CellFacts } from '../../../../harness/run/outcome.ts'
@@ -248,7 +249,7 @@ test('summary: valid after every case, and says whether the run came to its end'
   reporter.onCellStart?.(facts)
   reporter.onCaseEnd?.(facts, outcome())
   expect(read()).toMatchObject({ finished: false, totals: { passed: 1 }, exitStatus: 0 })
-  reporter.onCaseEnd?.(facts, failed)
+  reporter.onCaseEnd?.(facts, { ...failed, id: 'nvme/004' })
   reporter.onRunEnd?.({ interrupted: false })
   const summary = read()
   expect(summary).toMatchObject({ finished: true, interrupted: false, exitStatus: 1, findings: [] })
@@ -284,6 +285,7 @@ test('a complaint after the last case is a failure in every report, and no later
     reporter.onCellStart?.(facts)
     reporter.onCaseEnd?.(facts, outcome())
     reporter.onCaseEnd?.(facts, last)
+    reporter.onRunEnd?.({ interrupted: false })
   }
   expect(text()).toContain('after the last case, see boot-2.console: WARNING: x')
   const path = resultPath(directory, '6.12-mine', lastLookId)
