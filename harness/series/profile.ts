@@ -5,6 +5,9 @@ import { type Parsed, parseYaml } from '../config/yaml.ts'
 /** Calls that user space copies with: ioctls of <linux/fs.h>, and copy_file_range(2) between block devices. */
 export const abis = ['BLKCOPY', 'BLKCOPYV', 'copy_file_range'] as const
 
+/** What a case copies with. `read_write`: a program that reads and writes, as dd does, which needs nothing of a series. */
+export const calls = [...abis, 'read_write'] as const
+
 /** The ways from a source to a destination that a series may or may not offload. */
 export const paths = [
   'nvme-same-namespace',
@@ -18,6 +21,7 @@ export const paths = [
 ] as const
 
 export type Abi = (typeof abis)[number]
+export type Call = (typeof calls)[number]
 export type Path = (typeof paths)[number]
 
 /**
@@ -76,8 +80,8 @@ export const profileSchema = map({
 export type ProfileFile = z.infer<typeof profileSchema>
 
 /** The calls that a case makes, by what it says that it needs: BLKCOPY when it names none. */
-export function callsOf(needs: readonly string[] = []): readonly Abi[] {
-  const named = abis.filter((abi) => needs.includes(abi))
+export function callsOf(needs: readonly string[] = []): readonly Call[] {
+  const named = calls.filter((call) => needs.includes(call))
   return named.length ? named : ['BLKCOPY']
 }
 

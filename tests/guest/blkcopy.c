@@ -57,12 +57,15 @@ struct blk_copy_vec {
 /* One more than the kernel takes. */
 #define MAX_RANGES 257
 
+/* Of one read, and of the write after it. */
+#define READ_WRITE_BYTES (256 * 1024)
+
 /* What the out fields hold before the call: a kernel that forgets them is seen. */
 #define UNSET UINT64_MAX
 
 /* -- copy -- */
 
-enum call { CALL_BLKCOPY, CALL_BLKCOPYV, CALL_FILE_RANGE };
+enum call { CALL_BLKCOPY, CALL_BLKCOPYV, CALL_FILE_RANGE, CALL_READ_WRITE };
 
 /* In memory that is shared with the process that makes the call. */
 struct job {
@@ -72,7 +75,7 @@ struct job {
 	} arg;
 	struct blk_copy_range ranges[MAX_RANGES];
 	int src_fd, dst_fd;
-	uint64_t copied;	/* by copy_file_range() */
+	uint64_t copied;	/* by copy_file_range(), or by reading and writing */
 	int err;
 	bool ended;
 	bool injected;		/* the place that --fail-nth counts to was there */
@@ -196,8 +199,38 @@ static int copy_by_file_range(struct job *job)
 	return 0;
 }
 
+/* As dd does: for kernels that have no call of the other kinds. */
+static int copy_by_read_write(struct job *job)
+{
+	const struct blk_copy *arg = &job->arg.one;
+	char *buffer = aligned_alloc(4096, READ_WRITE_BYTES);
+
+	errno = 0;
+	if (!buffer)
+		die("no memory");
+	while (job->copied < arg->len) {
+		uint64_t left = arg->len - job->copied;
+		size_t wanted = left < READ_WRITE_BYTES ? left : READ_WRITE_BYTES;
+		ssize_t done = pread(job->src_fd, buffer, wanted, arg->src_offset + job->copied);
+
+		if (done > 0)
+			done = pwrite(job->dst_fd, buffer, done, arg->dst_offset + job->copied);
+		if (done < 0) {
+			free(buffer);
+			return errno;
+		}
+		if (!done)
+			break;
+		job->copied += done;
+	}
+	free(buffer);
+	return 0;
+}
+
 static int make_call(struct job *job)
 {
+	if (options.call == CALL_READ_WRITE)
+		return copy_by_read_write(job);
 	if (options.call == CALL_FILE_RANGE)
 		return copy_by_file_range(job);
 	if (options.call == CALL_BLKCOPYV)
@@ -297,6 +330,9 @@ static void print_result(const struct job *job)
 	if (options.call == CALL_FILE_RANGE) {
 		printf("result error=%s copied=%llu offloaded=unknown", error,
 		       (unsigned long long)job->copied);
+	} else if (options.call == CALL_READ_WRITE) {
+		printf("result error=%s copied=%llu offloaded=0", error,
+		       (unsigned long long)job->copied);
 	} else {
 		bool many = options.call == CALL_BLKCOPYV;
 
@@ -343,6 +379,8 @@ static void parse_call(const char *name)
 		options.call = CALL_BLKCOPYV;
 	else if (!strcmp(name, "copy_file_range"))
 		options.call = CALL_FILE_RANGE;
+	else if (!strcmp(name, "read_write"))
+		options.call = CALL_READ_WRITE;
 	else if (strcmp(name, "BLKCOPY"))
 		die("unknown call %s", name);
 }
