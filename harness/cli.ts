@@ -3,6 +3,7 @@ import { Command, CommanderError } from 'commander'
 import { checkNames } from './check/result.ts'
 import type { BenchOptions } from './commands/bench.ts'
 import type { CheckOptions } from './commands/check-series.ts'
+import type { ReportOptions } from './commands/report.ts'
 import type { CommandContext, RunOptions } from './commands/run.ts'
 import type { Overrides } from './config/load.ts'
 import { describeFailure, expected } from './failure.ts'
@@ -168,6 +169,32 @@ function commandLine(start: Start): Command {
       start(async (context) => {
         const { bench } = await import('./commands/bench.ts')
         return bench(options, context)
+      }),
+    )
+
+  program
+    .command('report')
+    .description('merge the results of shards, or of runs of different cells, and report them as one run')
+    .argument('<results...>', 'directories that copylab run has written its results to')
+    .option('--output <directory>', 'leave the merged results there, as one run would have left them')
+    .option(
+      '--format <name[=file]>',
+      'blktests (default), html, json, junit, ktap, or times for run --times; printed, or written to a file; may be repeated',
+      (value, before: string[] | undefined) => [...(before ?? []), value],
+    )
+    .addHelpText(
+      'after',
+      examples(
+        'copylab report results',
+        'copylab report shards/* --output merged --format junit=junit.xml --format html=report.html',
+        'copylab report merged --format ktap',
+        'copylab report merged --format times=times.json',
+      ),
+    )
+    .action((results: string[], options: ReportOptions) =>
+      start(async (context) => {
+        const { report } = await import('./commands/report.ts')
+        return report(results, options, context)
       }),
     )
 

@@ -14,7 +14,7 @@ export interface ConsoleOptions {
 /** Lines of a failure that are shown; all of it is in .out.bad. */
 const shownLines = 12
 
-const words = {
+export const words = {
   pass: 'passed',
   fail: 'failed',
   'not run': 'not run',
@@ -31,9 +31,6 @@ export function consoleReporter({ results, stream, colour }: ConsoleOptions): Ru
   let open = false
   const unwell = new Map<Verdict, string[]>()
 
-  const title = ({ id, description }: { id: string; description: string }) =>
-    `${id} (${description})`.padEnd(60)
-
   return {
     onCaseStart(_facts, started) {
       // The status follows on the same line, written anew: a title that wraps could not be taken back.
@@ -46,10 +43,7 @@ export function consoleReporter({ results, stream, colour }: ConsoleOptions): Ru
       open = false
       if (verdict !== 'pass' && verdict !== 'not run')
         unwell.set(verdict, [...(unwell.get(verdict) ?? []), outcome.id])
-      stream.write(`${title(outcome)} [${paint(colours[verdict], words[verdict])}]\n`)
-      for (const line of below(outcome, readResult(resultPath(results, cell.name, outcome.id)))) {
-        stream.write(`    ${line}\n`)
-      }
+      stream.write(showCase(outcome, readResult(resultPath(results, cell.name, outcome.id)), paint))
     },
     onRunEnd() {
       if (open) stream.write('\r\u001b[K')
@@ -61,7 +55,29 @@ export function consoleReporter({ results, stream, colour }: ConsoleOptions): Ru
   }
 }
 
-function below(outcome: CaseOutcome, last: Map<string, string>): string[] {
+/** What is shown of a case. */
+export type ShownCase = Omit<CaseOutcome, 'group' | 'startedAt'>
+
+/**
+ * A case's line and those below it.
+ * @param last `key` and `value` of the last run's result
+ * @param paint colours text with an ANSI code, or leaves it as it is
+ */
+export function showCase(
+  shown: ShownCase,
+  last: Map<string, string>,
+  paint: (code: number, text: string) => string,
+): string {
+  const { verdict } = shown
+  const first = `${title(shown)} [${paint(colours[verdict], words[verdict])}]\n`
+  return [first, ...below(shown, last).map((line) => `    ${line}\n`)].join('')
+}
+
+function title({ id, description }: Pick<ShownCase, 'id' | 'description'>): string {
+  return `${id} (${description})`.padEnd(60)
+}
+
+function below(outcome: ShownCase, last: Map<string, string>): string[] {
   const { verdict, reason = '', details = '', known, record, command } = outcome
   if (verdict === 'not run') return [reason]
   // A case that never began has nothing to compare.

@@ -1,7 +1,7 @@
 import type { CaseOutcome } from '../run/outcome.ts'
 
 /** What a result file says of a run beyond its verdict, in the order in which it is shown. */
-export function metricsOf({ record }: CaseOutcome): Map<string, string> {
+export function metricsOf({ record }: Pick<CaseOutcome, 'record'>): Map<string, string> {
   const metrics = new Map([['runtime', `${(record.runtimeMs / 1000).toFixed(3)}s`]])
   const done = record.copies.flatMap(({ requests }) => requests).filter(({ error }) => error === '0')
   if (!done.length) return metrics
