@@ -127,7 +127,7 @@ function changesOf({ body }: Mail): string {
   const begin = body.search(/^(diff --git|--- )/m)
   return body
     .slice(Math.max(begin, 0))
-    .replace(/^-- \n[^]*$/m, '')
+    .replace(/^-- \n[\s\S]*$/m, '')
     .trimEnd()
 }
 
