@@ -1,4 +1,4 @@
-// Turns harness/cli.ts and all that it imports into a few plain files: Node.js then starts in a third of the time
+// Turns harness/main.ts and all that it imports into a few plain files: Node.js then starts in a third of the time
 // that loading some 400 modules one by one through a TypeScript loader takes.
 import { createHash } from 'node:crypto'
 import {
@@ -22,7 +22,7 @@ const keepMs = 24 * 3600 * 1000
 /** @returns the path of a module to import that runs the command line. It is made when a source has changed. */
 export async function bundledCommandLine() {
   const directory = join(store, sourcesKey())
-  const entry = join(directory, 'cli.mjs')
+  const entry = join(directory, 'main.mjs')
   if (!existsSync(entry)) {
     removeOld()
     const temporary = `${directory}.new-${process.pid}`
@@ -60,7 +60,7 @@ async function bundle(directory) {
   mkdirSync(directory, { recursive: true })
   await build({
     absWorkingDir: root,
-    entryPoints: ['harness/cli.ts'],
+    entryPoints: ['harness/main.ts'],
     outdir: directory,
     outExtension: { '.js': '.mjs' },
     bundle: true,

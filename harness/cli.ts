@@ -1,15 +1,15 @@
 import { readFileSync } from 'node:fs'
-import { Command, CommanderError } from 'commander'
+import { Command } from 'commander'
 import { checkNames } from './check/result.ts'
 import type { BenchOptions } from './commands/bench.ts'
 import type { CheckOptions } from './commands/check-series.ts'
 import type { ReportOptions } from './commands/report.ts'
 import type { CommandContext, RunOptions } from './commands/run.ts'
 import type { Overrides } from './config/load.ts'
-import { describeFailure, expected } from './failure.ts'
 import { addConfigOptions } from './options.ts'
 
-type Start = (run: (context: CommandContext) => Promise<number>) => Promise<void>
+/** Runs a command that has been parsed. */
+export type Start = (run: (context: CommandContext) => Promise<number>) => Promise<void>
 
 const statuses =
   '\nExit status: 0 all passed, 1 a case failed, 2 usage or configuration, 3 infrastructure, 130 or 143 interrupted, 141 nobody reads the output.\n'
@@ -27,7 +27,7 @@ const machineOptions: (keyof Overrides)[] = [
 const overrides: (keyof Overrides)[] = [...machineOptions, 'results']
 
 /** The command line. Commands are imported when they are asked for, so that each starts with what it needs only. */
-function commandLine(start: Start): Command {
+export function commandLine(start: Start): Command {
   const { version } = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8'))
   const program = new Command('copylab')
     .description(
@@ -277,63 +277,3 @@ function addCacheCommands(program: Command, start: Start): void {
 function examples(...lines: string[]): string {
   return `\nExamples:\n${lines.map((line) => `  ${line}`).join('\n')}\n${statuses}`
 }
-
-const signalStatus = { SIGHUP: 129, SIGINT: 130, SIGTERM: 143 } as const
-
-/** 128 + SIGPIPE */
-const brokenPipeStatus = 141
-
-/** Parses and runs; the process ends by itself with the status that is set here. */
-async function main(argv: string[]): Promise<void> {
-  // A terminal that is gone takes no words; whatever runs has still to be ended.
-  process.stderr.on('error', () => {})
-  const controller = new AbortController()
-  let interrupted: number | undefined
-  for (const [name, status] of Object.entries(signalStatus)) {
-    process.on(name, () => {
-      if (interrupted !== undefined) process.exit(status)
-      interrupted = status
-      process.stderr.write(`\ncopylab: ${name}: ending what runs; once more to exit at once\n`)
-      controller.abort(new Error(`interrupted by ${name}`))
-    })
-  }
-  let started = false
-  process.stdout.on('error', (error: NodeJS.ErrnoException) => {
-    // What runs is being ended already; it may still say things.
-    if (interrupted !== undefined) return
-    if (error.code !== 'EPIPE') throw error
-    // `copylab list | head` is no error. A run without its verdicts is: it ends as SIGPIPE would end it, but in order.
-    if (!started) process.exit(0)
-    interrupted = brokenPipeStatus
-    process.exitCode = interrupted
-    controller.abort(new Error('nobody reads the output any more'))
-  })
-
-  const start: Start = async (run) => {
-    started = true
-    process.exitCode = await run({ cwd: process.cwd(), signal: controller.signal })
-  }
-  try {
-    await commandLine(start).parseAsync(argv, { from: 'user' })
-  } catch (error) {
-    process.exitCode = interrupted ?? statusOf(error)
-  }
-  if (interrupted !== undefined) process.exitCode = interrupted
-  // Nothing is left running; a handle that a library forgot must not keep the process.
-  setTimeout(() => process.exit(), 2000).unref()
-}
-
-/** Says what went wrong and returns the exit status for it. */
-function statusOf(error: unknown): number {
-  // commander has printed its own message, or the help that was asked for.
-  if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2
-  const failure = expected(error)
-  if (failure) {
-    process.stderr.write(`copylab: ${describeFailure(failure)}\n`)
-    return failure.kind === 'usage' ? 2 : 3
-  }
-  process.stderr.write(`copylab: this is a bug in copylab\n${(error as Error)?.stack ?? error}\n`)
-  return 3
-}
-
-await main(process.argv.slice(2))

@@ -1,5 +1,5 @@
 #!/usr/bin/env node
-// The entry. Plain JavaScript without dependencies: it installs what the rest needs, then runs harness/cli.ts.
+// The entry. Plain JavaScript without dependencies: it installs what the rest needs, then runs harness/main.ts.
 import { spawnSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import { closeSync, existsSync, mkdirSync, openSync, readFileSync, statSync, writeFileSync } from 'node:fs'

@@ -32,7 +32,7 @@ beforeEach(async () => {
   await writeFile(at('package-lock.json'), '{}')
   await writeFile(at('qemu/late.ts'), 'export const where: string = import.meta.url')
   await writeFile(
-    at('harness/cli.ts'),
+    at('harness/main.ts'),
     "const { where } = await import('../qemu/late.ts')\nconsole.log('one', where)",
   )
 })
@@ -47,7 +47,7 @@ test('a bundle is made once, and again when a source changes', async () => {
   await rm(at('node_modules/esbuild'))
   expect(await start()).toMatch(/^one/)
   await symlink(join(project, 'node_modules/esbuild'), at('node_modules/esbuild'))
-  await writeFile(at('harness/cli.ts'), "console.log('two')")
+  await writeFile(at('harness/main.ts'), "console.log('two')")
   expect(await start()).toBe('two')
   expect(await readdir(at('node_modules/.copylab'))).toHaveLength(2)
 })
@@ -57,17 +57,17 @@ test('bundles of sources that changed long ago are removed', async () => {
   const [old = ''] = await readdir(at('node_modules/.copylab'))
   const daysAgo = new Date(Date.now() - 48 * 3600 * 1000)
   await utimes(at('node_modules/.copylab', old), daysAgo, daysAgo)
-  await writeFile(at('harness/cli.ts'), "console.log('two')")
+  await writeFile(at('harness/main.ts'), "console.log('two')")
   await start()
   expect(await readdir(at('node_modules/.copylab'))).toEqual([expect.not.stringContaining(old)])
 })
 
 test('a stack names the line of the source', async () => {
-  await writeFile(at('harness/cli.ts'), 'interface Long { a: string }\n\nthrow new Error("here")')
-  expect(await start()).toContain(`${at('harness/cli.ts')}:3:7`)
+  await writeFile(at('harness/main.ts'), 'interface Long { a: string }\n\nthrow new Error("here")')
+  expect(await start()).toContain(`${at('harness/main.ts')}:3:7`)
 })
 
 test('a source that is wrong is reported with its line', async () => {
-  await writeFile(at('harness/cli.ts'), '\nconst = 1')
-  expect(await start()).toContain('harness/cli.ts:2:6: ERROR')
+  await writeFile(at('harness/main.ts'), '\nconst = 1')
+  expect(await start()).toContain('harness/main.ts:2:6: ERROR')
 })

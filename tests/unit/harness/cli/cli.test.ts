@@ -23,7 +23,7 @@ afterEach(async () => {
 const cli = (...args: string[]) => [
   '--import',
   import.meta.resolve('tsx'),
-  fileURLToPath(new URL('../../../../harness/cli.ts', import.meta.url)),
+  fileURLToPath(new URL('../../../../harness/main.ts', import.meta.url)),
   ...args,
 ]
 const copylab = (...args: string[]) =>

@@ -31,7 +31,7 @@ afterEach(() => rm(directory, { recursive: true }))
 
 async function doctor(configuration: string): Promise<{ lines: string[]; exitCode: number | undefined }> {
   await writeFile(join(directory, 'copylab.yaml'), `${configuration}kconfig: [boot]\n`)
-  const cli = fileURLToPath(new URL('../../../../harness/cli.ts', import.meta.url))
+  const cli = fileURLToPath(new URL('../../../../harness/main.ts', import.meta.url))
   const { stdout, exitCode } = await execa(
     process.execPath,
     ['--import', import.meta.resolve('tsx'), cli, 'doctor'],
