@@ -40,6 +40,8 @@ export function commandLine(start: Start): Command {
   addConfigOptions(program.command('run'), overrides)
     .description('run cases on the kernel, building it first if need be')
     .argument('[case...]', 'cases or groups, such as nvme/003 or dm; all of them when none is named')
+    .option('--matrix', 'run all cells of the matrix in copylab.yaml')
+    .option('--cell <name>', 'run only this cell of the matrix; may be repeated', eachOf)
     .option('--dry-run', 'print what would be built, booted and run')
     .option(
       '--shard <i/n>',
@@ -56,6 +58,8 @@ export function commandLine(start: Start): Command {
         'copylab run nvme/003 dm',
         'copylab run --series none --results /tmp/r block',
         'copylab run --shard 2/3 --times times.json',
+        'copylab run --matrix --dry-run',
+        'copylab run --cell 6.12-copy-offload nvme',
         'copylab run --tree ./linux-6.12.57.tar.xz --series none',
         'copylab run --tree https://example.org/linux.git#v6.12 --series none',
       ),
@@ -216,6 +220,11 @@ export function commandLine(start: Start): Command {
 
 function words(value: string, before: string[] | undefined): string[] {
   return [...(before ?? []), ...value.split(',').filter(Boolean)]
+}
+
+/** Values that may have commas in them, one each time the option is given. */
+function eachOf(value: string, before: string[] | undefined): string[] {
+  return [...(before ?? []), value]
 }
 
 function addCacheCommands(program: Command, start: Start): void {

@@ -27,8 +27,8 @@ const options: Record<keyof Overrides, () => Option> = {
   patches: () => new Option('--patches <number>', 'apply only the first so many patches of the series'),
   kconfig: () =>
     new Option(
-      '--kconfig <fragments>',
-      'names in kconfigs/ or paths, separated by commas; may be repeated',
+      '--kconfig <names>',
+      'sets of copylab.yaml, fragments in kconfigs/ or paths of fragments, separated by commas; may be repeated',
     ).argParser((value, before: string[] | undefined) => [
       ...(before ?? []),
       ...value.split(',').filter(Boolean),

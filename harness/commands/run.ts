@@ -1,8 +1,8 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { quoted } from '../../qemu/lost.ts'
-import { loadConfig, type Overrides, projectRoot } from '../config/load.ts'
-import { configWords } from '../options.ts'
+import { loadConfig, projectRoot } from '../config/load.ts'
+import { type CellOptions, cellWords, plannedCells } from '../matrix/planned.ts'
 import { consoleReporter } from '../report/console.ts'
 import { showProgress } from '../report/progress.ts'
 import { provideResults, resultsDirectory } from '../report/results-directory.ts'
@@ -18,14 +18,13 @@ import {
   type RunReporter,
   type Totals,
 } from '../run/outcome.ts'
-import { type Plan, type PlannedCell, planCell, showPlan } from '../run/plan.ts'
+import { type Cell, type Plan, type PlannedCell, showPlan } from '../run/plan.ts'
 import { Reporters } from '../run/reporters.ts'
 import { provideForCases, runCellCases } from '../run/run-cell.ts'
 import { selectCases } from '../run/select.ts'
-import { configuredSeries } from '../series/load.ts'
 import { type ShardOptions, shardTaker } from './shard.ts'
 
-export interface RunOptions extends Overrides, ShardOptions {
+export interface RunOptions extends CellOptions, ShardOptions {
   /** Print the plan and do nothing. */
   dryRun?: boolean | undefined
 }
@@ -58,8 +57,9 @@ export async function run(names: string[], options: RunOptions, context: Command
 
 export async function makePlan(names: string[], options: RunOptions, { cwd }: CommandContext): Promise<Plan> {
   const [config, cases] = await Promise.all([loadConfig(cwd, options), findCases(join(projectRoot, 'tests'))])
-  const cell = planCell(config, await configuredSeries(config))
-  return { cells: [{ cell, cases: selectCases(cases, names) }], results: config.results }
+  const selected = selectCases(cases, names)
+  const cells = await plannedCells(config, options)
+  return { cells: cells.map((cell) => ({ cell, cases: selected })), results: config.results }
 }
 
 /** Runs all cells of a plan and reports them. */
@@ -103,13 +103,13 @@ async function runCell(
   }
   try {
     const provided = await provideForCases(planned, { signal, emit: progress.emit })
-    const commandFor = (...names: string[]) => againWith(names, options)
+    const commandFor = (...names: string[]) => againWith(names, options, planned.cell)
     return await runCellCases(planned, provided, { results, known, reporter, commandFor, signal })
   } finally {
     progress.close()
   }
 }
 
-function againWith(names: string[], options: RunOptions): string {
-  return quoted(['copylab', 'run', ...names, ...configWords(options)])
+function againWith(names: string[], options: RunOptions, cell: Cell): string {
+  return quoted(['copylab', 'run', ...names, ...cellWords(options, cell)])
 }

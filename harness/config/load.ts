@@ -1,9 +1,11 @@
 import { readFile } from 'node:fs/promises'
-import { dirname, isAbsolute, join, resolve } from 'node:path'
+import { dirname, join, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { Failure } from '../failure.ts'
-import { absoluteSeries } from '../series/source.ts'
+import { seriesPaths } from '../series/source.ts'
 import { checkSource, parseTree, resolvedSource } from '../tree/spec.ts'
+import { fragmentsOf, kconfigSets } from './kconfigs.ts'
+import { type Matrix, resolveMatrix } from './matrix.ts'
 import { type ConfigFile, fileSchema, machineSchema, type QemuSpec, type TreeSpec } from './schema.ts'
 import { parseYaml } from './yaml.ts'
 
@@ -47,6 +49,8 @@ export interface Config {
   /** All that `tree` and `machine.qemu` were chosen from. */
   trees: TreeSpec[]
   qemus: QemuSpec[]
+  /** What `copylab run --matrix` runs; undefined: copylab.yaml has none. */
+  matrix: Matrix | undefined
 }
 
 /** The top of copylab's own sources. */
@@ -77,6 +81,7 @@ export async function loadConfig(cwd: string, overrides: Overrides = {}): Promis
   }
   if (overrides.accel !== undefined) machine.accel = accelerator(overrides.accel)
   if (overrides.memory !== undefined) machine.memory = memory(overrides.memory)
+  const sets = kconfigSets(value.kconfigs, base, where)
 
   return {
     file,
@@ -84,12 +89,13 @@ export async function loadConfig(cwd: string, overrides: Overrides = {}): Promis
     ...seriesChoice(value, base, overrides, cwd),
     patches: overrides.patches === undefined ? undefined : wholeNumber('--patches', overrides.patches, 0),
     kconfig: overrides.kconfig
-      ? overrides.kconfig.map((name) => fragmentPath(name, base, cwd))
-      : value.kconfig.map((name) => fragmentPath(name, base, base)),
+      ? fragmentsOf(overrides.kconfig, sets, base, cwd)
+      : fragmentsOf(value.kconfig, sets, base),
     machine,
     results: overrides.results === undefined ? resolve(base, value.results) : resolve(cwd, overrides.results),
     trees,
     qemus,
+    matrix: value.matrix && resolveMatrix(value.matrix, { trees, qemus, sets, base, where }),
   }
 }
 
@@ -167,14 +173,6 @@ function seriesChoice(
   }
 }
 
-function seriesPaths(series: string[], base: string, where: string): string[] {
-  const named = series.filter((one) => one !== 'none')
-  if (named.length && named.length < series.length) {
-    throw new Failure('usage', `${where}: none and ${named.join(', ')} cannot both be the series`)
-  }
-  return named.map((one) => absoluteSeries(one, base))
-}
-
 /** A name is looked up on the PATH when it is needed. */
 function programPath(program: string, base: string): string {
   return program.includes('/') ? resolve(base, program) : program
@@ -183,11 +181,6 @@ function programPath(program: string, base: string): string {
 function wholeNumber(option: string, value: string, least: number): number {
   if (/^\d{1,5}$/.test(value) && Number(value) >= least) return Number(value)
   throw new Failure('usage', `${option}: expected a number from ${least} on, not ${JSON.stringify(value)}`)
-}
-
-function fragmentPath(name: string, configBase: string, pathBase: string): string {
-  const isPath = isAbsolute(name) || name.includes('/') || name.endsWith('.config')
-  return isPath ? resolve(pathBase, name) : join(configBase, 'kconfigs', `${name}.config`)
 }
 
 function accelerator(value: string): 'auto' | 'kvm' | 'tcg' {

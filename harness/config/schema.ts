@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { machineValues, matrixSchema, seriesSchema } from './matrix-schema.ts'
 
 /** A Debian source package, optionally pinned: `linux-source-6.12` or `linux-source-6.12=6.12.57-1`. */
 const sourcePackage = z
@@ -70,11 +71,9 @@ const name = z
 export const machineSchema = z.strictObject({
   /** A name under `qemus:`, else a program: its name on the PATH, or its path. */
   qemu: z.string().min(1).default('qemu-system-x86_64'),
-  /** `auto`: kvm where guest code is proved to run under it, else tcg. */
-  accel: z.enum(['auto', 'kvm', 'tcg']).default('auto'),
+  accel: machineValues.accel.default('auto'),
   cpus: z.int().min(1).max(64).default(2),
-  /** Memory of the guest in MiB. */
-  memory: z.int().min(128).max(65536).default(384),
+  memory: machineValues.memory.default(384),
 })
 
 /** Fragments for all that the cases need, but not for debugging. */
@@ -89,6 +88,9 @@ export const defaultKconfig: readonly string[] = [
   'fault',
 ]
 
+/** Names of sets and fragments, or paths. */
+const words = z.array(z.string().min(1), { error: 'expected a list of fragments and sets' }).min(1)
+
 /** The whole of copylab.yaml. Unknown keys are refused: a misspelt key must not pass for a default. */
 export const fileSchema = z.strictObject({
   trees: z.record(name, treeSchema),
@@ -99,18 +101,15 @@ export const fileSchema = z.strictObject({
    * The series: a directory or a mailbox, relative to this file, or a range of commits as REPOSITORY:A..B; a list of them
    * is applied one upon the other; `none` builds the tree as it is.
    */
-  series: z
-    .union([z.string().min(1), z.array(z.string().min(1)).min(1)], {
-      error: 'expected a directory, a mailbox, REPOSITORY:A..B, a list of these, or none',
-    })
-    .default('none'),
+  series: seriesSchema.default('none'),
   /** What the series offers, relative to this file. Left out: the profile that lies beside it, if there is one. */
   profile: z.string().min(1).optional(),
-  /** Names of files in kconfigs/ without `.config`, or paths of fragments. */
-  kconfig: z
-    .array(z.string().min(1))
-    .min(1)
-    .default([...defaultKconfig]),
+  /** What the kernel is configured with: names of sets, of files in kconfigs/ without `.config`, or paths of fragments. */
+  kconfig: words.default(['default']),
+  /** Sets of fragments by name, each as `kconfig` has them. `default` is there unless it is given: defaultKconfig. */
+  kconfigs: z.record(name, words).default({}),
+  /** The cells of `copylab run --matrix`. */
+  matrix: matrixSchema.optional(),
   machine: machineSchema.prefault({}),
   /** Directory that runs write their results to, relative to this file. */
   results: z.string().min(1).default('results'),

@@ -20,8 +20,8 @@ const knownFailure = z.strictObject({
   tree: text.optional(),
   /** How QEMU's version begins; left out: any. */
   qemu: text.optional(),
-  /** A kconfig fragment that the kernel must have been built with, such as `debug`; left out: none. */
-  kconfig: text.optional(),
+  /** A kconfig fragment, or several, one of which the kernel must have been built with, such as `debug`; left out: none. */
+  kconfig: z.union([text, z.array(text).min(1)]).optional(),
 })
 
 export type KnownFailure = z.infer<typeof knownFailure>
@@ -46,7 +46,8 @@ export function withKnown(
       why.includes(message) &&
       treeVersion.startsWith(tree) &&
       machine.qemuVersion.startsWith(qemu) &&
-      (kconfig === undefined || cell.kconfig.some((path) => basename(path, '.config') === kconfig)),
+      (kconfig === undefined ||
+        cell.kconfig.some((path) => [kconfig].flat().includes(basename(path, '.config')))),
   )
   if (!match) return outcome
   const { reason, link } = match

@@ -20,6 +20,19 @@ export function absoluteSeries(text: string, base: string): string {
   return range ? `${resolve(base, range[1] ?? '')}:${range[2]}..${range[3] ?? 'HEAD'}` : path
 }
 
+/**
+ * What the configuration names, as absoluteSeries() writes it; empty: none.
+ * @param where begins the message: file and line, or the option
+ * @throws Failure('usage') when there is a series beside none
+ */
+export function seriesPaths(series: string[], base: string, where: string): string[] {
+  const named = series.filter((one) => one !== 'none')
+  if (named.length && named.length < series.length) {
+    throw new Failure('usage', `${where}: none and ${named.join(', ')} cannot both be the series`)
+  }
+  return named.map((one) => absoluteSeries(one, base))
+}
+
 /** @throws Failure('usage') when it is nothing that can be read. */
 export function sourceOf(spec: string): Source {
   const stats = statSync(spec, { throwIfNoEntry: false })

@@ -39,6 +39,7 @@ test('what is known has its reason and link', () => {
   })
   expect(verdict({ tree: undefined, qemu: undefined, kconfig: undefined })).toBe('known failure')
   expect(verdict({}, { verdict: 'infra' })).toBe('known failure')
+  expect(verdict({ kconfig: ['kasan', 'debug'] })).toBe('known failure')
 })
 
 test.each<[string, Partial<KnownFailure>]>([
@@ -47,6 +48,7 @@ test.each<[string, Partial<KnownFailure>]>([
   ['another tree', { tree: '6.1.' }],
   ['another QEMU', { qemu: '7.2.' }],
   ['another kconfig', { kconfig: 'kasan' }],
+  ['other kconfigs', { kconfig: ['kasan', 'lockdep'] }],
 ])('%s is not known', (_, known) => {
   expect(verdict(known)).toBe('fail')
 })
