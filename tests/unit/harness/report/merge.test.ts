@@ -1,7 +1,7 @@
 import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterEach, beforeEach, expect, test } from 'vitest'
+import { afterEach, beforeEach, expect, test, vi } from 'vitest'
 import { mergeResults, renumberBoots } from '../../../../harness/report/merge.ts'
 import { readResults } from '../../../../harness/report/read-results.ts'
 import { type Summary, summarySchema } from '../../../../harness/report/summary.ts'
@@ -9,6 +9,9 @@ import { writeMerged } from '../../../../harness/report/write-merged.ts'
 import { lastLookId } from '../../../../harness/run/last-look.ts'
 import type { Plan } from '../../../../harness/run/plan.ts'
 import { numbered, type ToyRun, toyCell, toyRun, toyShard } from './toy-run.ts'
+
+// Hundreds of files are written, and the machine may be busy.
+vi.setConfig({ testTimeout: 60_000 })
 
 let directory: string
 beforeEach(() => {
