@@ -180,6 +180,7 @@ export function commandLine(start: Start): Command {
     .command('report')
     .description('merge the results of shards, or of runs of different cells, and report them as one run')
     .argument('<results...>', 'directories that copylab run has written its results to')
+    .option('--matrix', "report which cells of copylab.yaml's matrix are missing")
     .option('--output <directory>', 'leave the merged results there, as one run would have left them')
     .option(
       '--format <name[=file]>',
@@ -191,6 +192,7 @@ export function commandLine(start: Start): Command {
       examples(
         'copylab report results',
         'copylab report shards/* --output merged --format junit=junit.xml --format html=report.html',
+        'copylab report cells/* --matrix --output merged',
         'copylab report merged --format ktap',
         'copylab report merged --format times=times.json',
       ),

@@ -1,6 +1,8 @@
 import { writeFile } from 'node:fs/promises'
 import { resolve } from 'node:path'
+import { loadConfig } from '../config/load.ts'
 import { Failure } from '../failure.ts'
+import { plannedCells } from '../matrix/planned.ts'
 import { parseFormat } from '../report/formats/formats.ts'
 import { mergeResults } from '../report/merge.ts'
 import { readResults } from '../report/read-results.ts'
@@ -11,6 +13,8 @@ import { closingLine } from '../run/outcome.ts'
 import type { CommandContext } from './run.ts'
 
 export interface ReportOptions {
+  /** All cells of the matrix are expected. */
+  matrix?: boolean | undefined
   /** Where the merged results are written; undefined: nowhere. */
   output?: string | undefined
   /** `NAME` or `NAME=FILE` each. */
@@ -33,7 +37,12 @@ export async function report(
     throw new Failure('usage', `--format: ${printed?.name} and ${second.name} cannot both be printed`, {
       remedy: `write one of them to a file: --format ${second.name}=FILE`,
     })
-  const merged = mergeResults(await Promise.all(directories.map((one) => readResults(resolve(cwd, one)))))
+  const expected = options.matrix ? await plannedCells(await loadConfig(cwd), { matrix: true }) : []
+  const results = await Promise.all(directories.map((one) => readResults(resolve(cwd, one))))
+  const merged = mergeResults(
+    results,
+    expected.map(({ name }) => name),
+  )
   const output = options.output === undefined ? undefined : resolve(cwd, options.output)
   const { summary } = merged
   const shown: Report = {

@@ -189,6 +189,10 @@ test('runs of different cells are one report, too', async () => {
   const { summary } = await merge('a', 'b')
   expect(summary.cells.map(({ name }) => name)).toEqual(['6.12', '7.3'])
   expect([summary.findings, summary.totals.passed + summary.totals.failed]).toEqual([[], 4])
+  const results = await Promise.all(['a', 'b'].map((name) => readResults(at(name))))
+  expect(mergeResults(results, ['7.3', '7.2', '6.12']).summary.findings).toEqual([
+    '7.2: nothing was run of this cell',
+  ])
 })
 
 const refusals: [string, () => void, string][] = [
