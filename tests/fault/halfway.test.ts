@@ -59,7 +59,7 @@ kernelCase(
   'fault/052',
   'a chunk that fails while the one in front of it is under way: what comes after does not count',
   { needs: ['CONFIG_DM_DELAY'] },
-  async ({ disk, pattern, proof, dm, session }) => {
+  async ({ disk, copy, pattern, proof, dm }) => {
     const [under, to] = [await disk('large'), await disk('scsi0')]
     const from = await dm.table([
       delay(under, 0, KiB(256), 500),
@@ -70,8 +70,7 @@ kernelCase(
     await from.write(0, data)
     const rest = pattern(KiB(512))
     await from.write(KiB(512), rest)
-    const copying = await session.begin({ path: 'never', from: from.at(0), to: to.at(0), bytes: MiB(1) })
-    const call = await copying.done()
+    const call = await copy({ path: 'never', from: from.at(0), to: to.at(0), bytes: MiB(1) })
     expect(proof.guest(call).cutShort('EIO')).toEqual({ copied: KiB(256), offloaded: 0 })
     proof.device(call).reached(KiB(256), 'fallback')
     await proof
