@@ -44,6 +44,11 @@ export function commandLine(start: Start): Command {
     .option('--cell <name>', 'run only this cell of the matrix; may be repeated', eachOf)
     .option('--dry-run', 'print what would be built, booted and run')
     .option(
+      '--resume',
+      'go on with the run that was interrupted, or had cases without a verdict: what was typed for it need not be typed again, except --results',
+    )
+    .option('--fail-fast', 'with several cells: the first that fails ends the others')
+    .option(
       '--shard <i/n>',
       'run only the i-th of n equal parts; one that passes ends with 0, even if it has nothing to run',
     )
@@ -57,6 +62,7 @@ export function commandLine(start: Start): Command {
         'copylab run',
         'copylab run nvme/003 dm',
         'copylab run --series none --results /tmp/r block',
+        'copylab run --resume',
         'copylab run --shard 2/3 --times times.json',
         'copylab run --matrix --dry-run',
         'copylab run --cell 6.12-copy-offload nvme',

@@ -3,30 +3,28 @@ import { join } from 'node:path'
 import { quoted } from '../../qemu/lost.ts'
 import { loadConfig, projectRoot } from '../config/load.ts'
 import { type CellOptions, cellWords, plannedCells } from '../matrix/planned.ts'
-import { consoleReporter } from '../report/console.ts'
-import { showProgress } from '../report/progress.ts'
-import { provideResults, resultsDirectory } from '../report/results-directory.ts'
-import { summaryReporter } from '../report/summary-reporter.ts'
 import { findCases } from '../run/cases.ts'
-import { keepTimes } from '../run/kept-times.ts'
-import { type KnownFailure, readKnownFailures } from '../run/known-failures.ts'
-import {
-  type CaseOutcome,
-  closingLine,
-  count,
-  exitStatus,
-  type RunReporter,
-  type Totals,
-} from '../run/outcome.ts'
-import { type Cell, type Plan, type PlannedCell, showPlan } from '../run/plan.ts'
-import { Reporters } from '../run/reporters.ts'
+import { readJournal } from '../run/journal.ts'
+import { keepTimes, keptTimes } from '../run/kept-times.ts'
+import { readKnownFailures } from '../run/known-failures.ts'
+import { lookUpCells } from '../run/look-up.ts'
+import { closingLine, exitStatus, type Totals } from '../run/outcome.ts'
+import { type Plan, showPlan } from '../run/plan.ts'
+import { remaining } from '../run/resume.ts'
 import { provideForCases, runCellCases } from '../run/run-cell.ts'
+import { capacityHere, runPlan as runCells } from '../run/run-plan.ts'
 import { selectCases } from '../run/select.ts'
+import { RunState } from '../run/state.ts'
+import { estimator } from '../run/times.ts'
 import { type ShardOptions, shardTaker } from './shard.ts'
 
 export interface RunOptions extends CellOptions, ShardOptions {
   /** Print the plan and do nothing. */
   dryRun?: boolean | undefined
+  /** Go on with the run that was interrupted. */
+  resume?: boolean | undefined
+  /** The first cell that fails ends all others. */
+  failFast?: boolean | undefined
 }
 
 export interface CommandContext {
@@ -39,20 +37,48 @@ const version: string = JSON.parse(readFileSync(join(projectRoot, 'package.json'
 
 const say = (message: string) => void process.stderr.write(`${message}\n`)
 
+/** What was typed, and where. */
+export interface Request {
+  names: string[]
+  options: RunOptions
+  cwd: string
+}
+
 /**
  * `copylab run [case or group…]`. Returns the exit status: see `exitStatus`, and 130 when interrupted.
  * @throws Failure
  */
 export async function run(names: string[], options: RunOptions, context: CommandContext): Promise<number> {
-  const take = await shardTaker(options, context.cwd, say)
-  const plan = take(await makePlan(names, options, context))
+  const typed = { names, options, cwd: context.cwd }
+  const request = options.resume ? await resumedRequest(typed) : typed
+  const there = { ...context, cwd: request.cwd }
+  const take = await shardTaker(request.options, request.cwd, say)
+  const plan = take(await makePlan(request.names, request.options, there))
   if (options.dryRun) {
-    process.stdout.write(`${showPlan(plan)}\n`)
+    process.stdout.write(`${showPlan(options.resume ? whatIsLeft(plan) : plan)}\n`)
     return 0
   }
-  const totals = await runPlan(plan, options, context)
+  const totals = await runPlan(plan, request, there)
   process.stdout.write(`${closingLine(totals)}\n`)
-  return context.signal.aborted ? 130 : exitStatus(totals, { shard: plan.shard !== undefined })
+  if (!context.signal.aborted) return exitStatus(totals, { shard: plan.shard !== undefined })
+  const results = options.results === undefined ? [] : ['--results', options.results]
+  say(`copylab: to go on: ${quoted(['copylab', 'run', '--resume', ...results])}`)
+  return 130
+}
+
+/** Whoever types only --resume means what was typed before; whoever types more says it all again. */
+async function resumedRequest({ names, options, cwd }: Request): Promise<Request> {
+  const { resume, failFast, dryRun, results, ...rest } = options
+  if (names.length > 0 || Object.keys(rest).length > 0) return { names, options, cwd }
+  const config = await loadConfig(cwd, { results })
+  const { request } = readJournal(config.results).header
+  const now = { resume, failFast, dryRun, results: config.results }
+  return { ...request, options: { ...(request.options as RunOptions), ...now } }
+}
+
+function whatIsLeft(plan: Plan): Plan {
+  const state = new RunState(readJournal(plan.results).entries)
+  return { ...plan, cells: remaining(plan.cells, state) }
 }
 
 export async function makePlan(names: string[], options: RunOptions, { cwd }: CommandContext): Promise<Plan> {
@@ -62,54 +88,25 @@ export async function makePlan(names: string[], options: RunOptions, { cwd }: Co
   return { cells: cells.map((cell) => ({ cell, cases: selected })), results: config.results }
 }
 
-/** Runs all cells of a plan and reports them. */
-export async function runPlan(plan: Plan, options: RunOptions, { signal }: CommandContext): Promise<Totals> {
-  await provideResults(plan.results)
-  const reporters = new Reporters([
-    // The console shows the last run's values, which the directory then overwrites.
-    consoleReporter({ results: plan.results, stream: process.stdout }),
-    resultsDirectory(plan.results),
-    summaryReporter(plan, version),
-  ])
+/** Runs all cells of a plan and reports them. @param request what was typed, for --resume */
+export async function runPlan(
+  plan: Plan,
+  { names, options, cwd }: Request,
+  { signal }: CommandContext,
+): Promise<Totals> {
+  const times = await keptTimes()
+  const { resume, dryRun, failFast, ...lasting } = options
   const known = await readKnownFailures(join(projectRoot, 'tests/known-failures.yaml'))
-  const outcomes: CaseOutcome[] = []
-  try {
-    for (const planned of plan.cells)
-      outcomes.push(...(await runCell(planned, { results: plan.results, known }, options, reporters, signal)))
-  } finally {
-    reporters.onRunEnd({ interrupted: signal.aborted })
-    await keepTimes(plan.results, say)
-  }
-  if (reporters.failure) throw reporters.failure
-  return count(outcomes)
-}
-
-async function runCell(
-  planned: PlannedCell,
-  { results, known }: { results: string; known: readonly KnownFailure[] },
-  options: RunOptions,
-  reporters: Reporters,
-  signal: AbortSignal,
-): Promise<CaseOutcome[]> {
-  const progress = showProgress({ stream: process.stderr })
-  const reporter: RunReporter = {
-    onCellStart(facts) {
-      // From here on each case has its line.
-      progress.close()
-      reporters.onCellStart(facts)
-    },
-    onCaseStart: (...args) => reporters.onCaseStart(...args),
-    onCaseEnd: (...args) => reporters.onCaseEnd(...args),
-  }
-  try {
-    const provided = await provideForCases(planned, { signal, emit: progress.emit })
-    const commandFor = (...names: string[]) => againWith(names, options, planned.cell)
-    return await runCellCases(planned, provided, { results, known, reporter, commandFor, signal })
-  } finally {
-    progress.close()
-  }
-}
-
-function againWith(names: string[], options: RunOptions, cell: Cell): string {
-  return quoted(['copylab', 'run', ...names, ...cellWords(options, cell)])
+  return runCells({
+    ...{ plan, known, version, signal },
+    steps: { lookUp: lookUpCells, provide: provideForCases, run: runCellCases },
+    capacity: capacityHere(),
+    resume: resume ?? false,
+    failFast: failFast ?? false,
+    request: { cwd, names, options: JSON.parse(JSON.stringify(lasting)) },
+    commandFor: (cell, ...cases) => quoted(['copylab', 'run', ...cases, ...cellWords(options, cell)]),
+    estimate: Object.keys(times.cells).length ? estimator(times) : undefined,
+    ...{ out: process.stdout, err: process.stderr },
+    keepTimes: () => keepTimes(plan.results, say),
+  })
 }

@@ -9,7 +9,7 @@ export async function test(options: RunOptions, context: CommandContext): Promis
   const plan = await makePlan([], options, context)
   const units = await runUnitTests(projectRoot, join(projectRoot, 'tests/unit'), context.signal)
   if (context.signal.aborted) return 130
-  const cases = await runPlan(plan, options, context)
+  const cases = await runPlan(plan, { names: [], options, cwd: context.cwd }, context)
   const sum = {
     ...cases,
     passed: units.passed + cases.passed,

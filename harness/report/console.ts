@@ -9,6 +9,8 @@ export interface ConsoleOptions {
   stream: NodeJS.WritableStream & { isTTY?: boolean; columns?: number }
   /** Default: whether the stream is a terminal, unless NO_COLOR is set. */
   colour?: boolean
+  /** Outcomes of earlier sittings. */
+  before?: readonly Pick<CaseOutcome, 'id' | 'verdict'>[]
 }
 
 /** Lines of a failure that are shown; all of it is in .out.bad. */
@@ -24,12 +26,11 @@ export const words = {
 /** ANSI colours, those of blktests: green, red, yellow; infra is magenta, a known failure cyan. */
 const colours = { pass: 32, fail: 31, 'not run': 33, infra: 35, 'known failure': 36 } as const
 
-export function consoleReporter({ results, stream, colour }: ConsoleOptions): RunReporter {
+export function consoleReporter({ results, stream, colour, before = [] }: ConsoleOptions): RunReporter {
   const terminal = stream.isTTY === true
-  const coloured = colour ?? (terminal && !process.env.NO_COLOR)
-  const paint = (code: number, text: string) => (coloured ? `\u001b[${code}m${text}\u001b[0m` : text)
+  const paint = painter(colour ?? isColoured(stream))
   let open = false
-  const unwell = new Map<Verdict, string[]>()
+  const outcomes: Pick<CaseOutcome, 'id' | 'verdict'>[] = [...before]
 
   return {
     onCaseStart(_facts, started) {
@@ -38,21 +39,41 @@ export function consoleReporter({ results, stream, colour }: ConsoleOptions): Ru
       if (open) stream.write(title(started))
     },
     onCaseEnd({ cell }, outcome) {
-      const { verdict } = outcome
       if (open) stream.write('\r\u001b[K')
       open = false
-      if (verdict !== 'pass' && verdict !== 'not run')
-        unwell.set(verdict, [...(unwell.get(verdict) ?? []), outcome.id])
+      outcomes.push(outcome)
       stream.write(showCase(outcome, readResult(resultPath(results, cell.name, outcome.id)), paint))
     },
     onRunEnd() {
       if (open) stream.write('\r\u001b[K')
       open = false
-      // Among hundreds of lines a failure is not to be searched for.
-      for (const [verdict, ids] of unwell)
-        stream.write(`${paint(colours[verdict], words[verdict])}: ${ids.join(' ')}\n`)
+      for (const line of unwellLines(outcomes, paint)) stream.write(`${line}\n`)
     },
   }
+}
+
+/** Colours text with an ANSI code, or leaves it as it is. */
+export type Paint = (code: number, text: string) => string
+
+export function painter(coloured: boolean): Paint {
+  return (code, text) => (coloured ? `\u001b[${code}m${text}\u001b[0m` : text)
+}
+
+export function isColoured({ isTTY }: { isTTY?: boolean }): boolean {
+  return isTTY === true && !process.env.NO_COLOR
+}
+
+/** What went wrong, a line a verdict: among hundreds of lines a failure is not to be searched for. */
+export function unwellLines(
+  outcomes: readonly Pick<CaseOutcome, 'id' | 'verdict'>[],
+  paint: Paint,
+): string[] {
+  const unwell = new Map<Verdict, string[]>()
+  for (const { id, verdict } of outcomes) {
+    if (verdict === 'pass' || verdict === 'not run') continue
+    unwell.set(verdict, [...(unwell.get(verdict) ?? []), id])
+  }
+  return [...unwell].map(([verdict, ids]) => `${paint(colours[verdict], words[verdict])}: ${ids.join(' ')}`)
 }
 
 /** What is shown of a case. */
@@ -61,13 +82,8 @@ export type ShownCase = Omit<CaseOutcome, 'group' | 'startedAt'>
 /**
  * A case's line and those below it.
  * @param last `key` and `value` of the last run's result
- * @param paint colours text with an ANSI code, or leaves it as it is
  */
-export function showCase(
-  shown: ShownCase,
-  last: Map<string, string>,
-  paint: (code: number, text: string) => string,
-): string {
+export function showCase(shown: ShownCase, last: Map<string, string>, paint: Paint): string {
   const { verdict } = shown
   const first = `${title(shown)} [${paint(colours[verdict], words[verdict])}]\n`
   return [first, ...below(shown, last).map((line) => `    ${line}\n`)].join('')

@@ -3,7 +3,7 @@ import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { access, constants, mkdir, stat } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { quoted } from '../../qemu/lost.ts'
-import { Failure } from '../failure.ts'
+import { describeFailure, Failure } from '../failure.ts'
 import { lastLookId } from '../run/last-look.ts'
 import type { CaseOutcome, CellFacts, RunReporter } from '../run/outcome.ts'
 import { patchesOf } from '../series/load.ts'
@@ -59,13 +59,26 @@ async function makeDirectories(directory: string): Promise<void> {
   }
 }
 
-/** Writes each result as soon as it is there, so that an interrupted run keeps what it has. */
-export function resultsDirectory(results: string): RunReporter {
+/** Why a cell has come to nothing, in its directory. */
+const failureFile = 'failure'
+
+/**
+ * Writes each result as soon as it is there, so that an interrupted run keeps what it has. Results of cases that did not
+ * run since their cell came to nothing stay those of the last run.
+ * @param begun cells that have results of an earlier sitting of this run
+ */
+export function resultsDirectory(results: string, begun: ReadonlySet<string> = new Set()): RunReporter {
   return {
     onCellStart({ cell }) {
+      rmSync(join(results, cell.name, failureFile), { force: true })
+      if (begun.has(cell.name)) return
       // It is written only when there is a complaint; that of the last run is none of this one.
       const path = resultPath(results, cell.name, lastLookId)
       for (const suffix of ['', ...suffixes]) rmSync(path + suffix, { force: true })
+    },
+    onCellFailed({ name }, failure) {
+      mkdirSync(join(results, name), { recursive: true })
+      writeFileSync(join(results, name, failureFile), `${describeFailure(failure)}\n`)
     },
     onCaseEnd(facts, outcome) {
       const path = resultPath(results, facts.cell.name, outcome.id)

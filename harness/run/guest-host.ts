@@ -7,7 +7,7 @@ import { serve } from './rpc.ts'
 
 /** What a worker is told of a guest. */
 export interface GuestFacts {
-  /** Counts the boots of this cell from 1. */
+  /** Counts the boots of this cell from 1, in all sittings of the run. */
   boot: number
   release: string
   bootMs: number
@@ -62,11 +62,13 @@ const bootAttempts = 2
 export async function hostGuests(o: {
   directory: string
   boot: (directory: string) => Promise<Guest>
+  /** Boots of this cell that earlier sittings of the run have made. */
+  boots?: number
 }): Promise<GuestHost> {
   const socket = join(o.directory, 'guests')
   let facts: GuestFacts | undefined
   let current: Promise<Guest> | undefined
-  let count = 0
+  let count = o.boots ?? 0
   let failed = 0
   let closed = false
   /** Not to be used, and a case has been told so. */

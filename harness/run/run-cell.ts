@@ -22,6 +22,8 @@ export interface CellRun {
   reporter: RunReporter
   /** The command that runs cases or groups again on this cell. */
   commandFor: (...names: string[]) => string
+  /** Boots that earlier sittings have results of; those of this one count on from there. */
+  earlierBoots: number
   signal: AbortSignal
 }
 
@@ -49,12 +51,16 @@ export async function provideForCases(
 export async function runCellCases(
   { cell, cases }: PlannedCell,
   provided: ProvidedCell,
-  { results, known, reporter, commandFor, signal }: CellRun,
+  { results, known, reporter, commandFor, earlierBoots, signal }: CellRun,
 ): Promise<CaseOutcome[]> {
-  await removeConsoles(join(results, cell.name))
+  const consoles = await consolesIn(join(results, cell.name))
+  // Those of an earlier run, which may have had more boots.
+  if (!earlierBoots) await Promise.all(consoles.map(({ path }) => rm(path, { force: true })))
+  const boots = earlierBoots && Math.max(earlierBoots, ...consoles.map(({ boot }) => boot))
   return withPrivateDirectory('copylab-', async (directory) => {
     const guests = await hostGuests({
       directory,
+      boots,
       boot: (place) => bootCell(provided, place, { signal, emit: () => {} }),
     })
     // An interrupted run must not wait for vitest to wind up before its machine is gone.
@@ -106,11 +112,12 @@ function titleOf({ cell, kernel, series, machine }: CellFacts): string {
   return `${cell.name}: ${kernel.release} ${patches}, QEMU ${machine.qemuVersion}, ${machine.accel}`
 }
 
-/** Those of an earlier run, which may have had more boots. */
-async function removeConsoles(directory: string): Promise<void> {
+async function consolesIn(directory: string): Promise<{ boot: number; path: string }[]> {
   const names = await readdir(directory).catch(() => [])
-  const old = names.filter((name) => /^boot-\d+\.console$/.test(name))
-  await Promise.all(old.map((name) => rm(join(directory, name), { force: true })))
+  return names.flatMap((name) => {
+    const [, boot] = /^boot-(\d+)\.console$/.exec(name) ?? []
+    return boot === undefined ? [] : { boot: Number(boot), path: join(directory, name) }
+  })
 }
 
 /** The console of every boot, as `boot-1.console` and so on: also of a boot that came to nothing. */
