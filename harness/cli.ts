@@ -120,7 +120,7 @@ export function commandLine(start: Start): Command {
     .option('--sparse', 'run sparse over what a patch touches, too')
     .option(
       '--ignore <types>',
-      "types of checkpatch's messages that do not count, such as FILE_PATH_CHANGES",
+      "types of checkpatch's messages that do not count, such as FILE_PATH_CHANGES, beside those in the series' profile",
       words,
     )
     .option('--full', 'build the whole kernel after each patch, which takes long')

@@ -117,7 +117,11 @@ async function checkTree(
       const diffs = await diffsOf(series, commits.length - 1)
       const common = { tree, commits, diffs, checks, signal, emit }
       const jobs = availableParallelism()
-      const texts = await checkTexts({ ...common, jobs, ignore: options.ignore ?? [] })
+      const texts = await checkTexts({
+        ...common,
+        jobs,
+        ignore: [...(series.profile?.checkpatch.ignore ?? []), ...(options.ignore ?? [])],
+      })
       const building = (['build', 'warnings', 'w1', 'sparse'] as const).some((name) => checks.has(name))
       const full = options.full === true
       const steps =

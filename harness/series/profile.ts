@@ -69,6 +69,10 @@ export const profileSchema = map({
   tracepoints: map({ patch, offload: word, fallback: word }).optional(),
   /** The device copies by itself on these paths; on others the copy must fall back to reads and writes. */
   offloads: each(paths),
+  /** Types of checkpatch's messages that the series defends in its README: `copylab check-series` does not count them. */
+  checkpatch: map({
+    ignore: z.array(z.string().regex(/^[A-Z_]+$/, 'expected a type such as FILE_PATH_CHANGES')),
+  }).default({ ignore: [] }),
   /** The version of each base, by the name of its folder, that the patches were made for. */
   madeFor: z
     .record(z.string(), z.string({ error: "expected a tree's version in quotes" }), {
@@ -98,6 +102,7 @@ export interface Profile {
   /** What is not offered, and who lacks it, in a sentence. All else must be there. */
   lacks: Partial<Record<Feature, string>>
   madeFor: Record<string, string>
+  checkpatch: { ignore: string[] }
 }
 
 /**

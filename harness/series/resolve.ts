@@ -35,7 +35,7 @@ export function patchName(file: string): string {
 
 /** @throws Failure('usage') with file and line when the profile names a patch that no folder has. */
 export async function resolveProfile({ value, where }: Parsed<ProfileFile>, cut: Cut): Promise<Profile> {
-  const { name, abi, sysfs, tracepoints, offloads, madeFor } = value
+  const { name, abi, sysfs, tracepoints, offloads, madeFor, checkpatch } = value
   const said: { feature: Feature; offered: boolean | string; key: string[] }[] = [
     ...abis.map((feature) => ({ feature, offered: abi[feature], key: ['abi', feature] })),
     { feature: 'limits', offered: sysfs ? (sysfs.patch ?? true) : false, key: ['sysfs', 'patch'] },
@@ -64,7 +64,7 @@ export async function resolveProfile({ value, where }: Parsed<ProfileFile>, cut:
   }
   const events = lacks.tracepoints === undefined ? tracepoints : undefined
   return {
-    ...{ name, madeFor, lacks },
+    ...{ name, madeFor, lacks, checkpatch },
     sysfs: sysfs ?? { limit: 'copy_max_bytes', hardwareLimit: 'copy_max_hw_bytes' },
     tracepoints: events ? { offload: events.offload, fallback: events.fallback } : null,
   }

@@ -71,6 +71,7 @@ const profile: Profile = {
   tracepoints: null,
   lacks: { 'nvme-multipath': 'not on nodes' },
   madeFor: {},
+  checkpatch: { ignore: [] },
 }
 
 /** A guest that copies as told, and a device that traces it: one command each for offload, a read and a write else. */

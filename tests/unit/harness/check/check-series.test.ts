@@ -231,6 +231,8 @@ test('W=1, sparse, checkpatch, kernel-doc and whitespace find what a patch adds'
   const some = await check({ only: ['apply', 'checkpatch'], ignore: ['FIXME'] })
   expect(some.status).toBe(0)
   expect(Object.keys(some.result.patches[0]?.checks ?? {})).toEqual(['apply', 'checkpatch'])
+  await writeFile(at('mine/profile.yaml'), 'name: mine\ncheckpatch: { ignore: [FIXME] }\n')
+  expect((await check({ only: ['apply', 'checkpatch'] })).status).toBe(0)
 })
 
 test('a patch that does not apply ends the table for its tree, after what came before it', async () => {

@@ -14,7 +14,7 @@ const refused = (text: string): string => {
 
 test.each([
   ['abi: {}\n', 'p.yaml:1: name: expected a name for the series'],
-  ['', 'p.yaml:1: the file: expected name, abi, sysfs, tracepoints, offloads, madeFor'],
+  ['', 'p.yaml:1: the file: expected name, abi, sysfs, tracepoints, offloads, checkpatch, madeFor'],
   ['name: x\nbai: {}\n', 'p.yaml:2: unknown key bai; expected name, abi,'],
   [
     'name: x\nabi:\n  BLKCPY: true\n',
