@@ -49,6 +49,11 @@ export function commandLine(start: Start): Command {
     )
     .option('--fail-fast', 'with several cells: the first that fails ends the others')
     .option(
+      '--reporter <name[=file]>',
+      'also write the results as html, json, junit, ktap or times when the run is over, by default beside the results; may be repeated',
+      eachOf,
+    )
+    .option(
       '--shard <i/n>',
       'run only the i-th of n equal parts; one that passes ends with 0, even if it has nothing to run',
     )
@@ -63,6 +68,7 @@ export function commandLine(start: Start): Command {
         'copylab run nvme/003 dm',
         'copylab run --series none --results /tmp/r block',
         'copylab run --resume',
+        'copylab run --reporter junit=junit.xml --reporter html',
         'copylab run --shard 2/3 --times times.json',
         'copylab run --matrix --dry-run',
         'copylab run --cell 6.12-copy-offload nvme',
@@ -191,7 +197,7 @@ export function commandLine(start: Start): Command {
     .option(
       '--format <name[=file]>',
       'blktests (default), html, json, junit, ktap, or times for run --times; printed, or written to a file; may be repeated',
-      (value, before: string[] | undefined) => [...(before ?? []), value],
+      eachOf,
     )
     .addHelpText(
       'after',

@@ -1,4 +1,3 @@
-import { writeFile } from 'node:fs/promises'
 import { resolve } from 'node:path'
 import { loadConfig } from '../config/load.ts'
 import { Failure } from '../failure.ts'
@@ -9,6 +8,7 @@ import { readResults } from '../report/read-results.ts'
 import { type Report, readTexts } from '../report/report.ts'
 import { readResult, resultPath } from '../report/results-directory.ts'
 import { writeMerged } from '../report/write-merged.ts'
+import { writeReport } from '../report/write-reports.ts'
 import { closingLine } from '../run/outcome.ts'
 import type { CommandContext } from './run.ts'
 
@@ -47,7 +47,7 @@ export async function report(
   const { summary } = merged
   const shown: Report = {
     summary,
-    textsOf: await readTexts(merged),
+    textsOf: await readTexts(merged.parts),
     lastOf: (cell, id) => (output === undefined ? new Map() : readResult(resultPath(output, cell, id))),
   }
   const { name, format } = printed ?? parseFormat('blktests', '--format')
@@ -55,19 +55,11 @@ export async function report(
   const text = format(shown)
   if (output !== undefined) await writeMerged(merged, output, signal)
   for (const { file, format } of wanted)
-    if (file !== undefined) await writeTo(resolve(cwd, file), format(shown))
+    if (file !== undefined) await writeReport(resolve(cwd, file), format(shown))
   process.stdout.write(text)
   // What a program reads on standard output has to end where its format does.
   const last = name === 'blktests' ? process.stdout : process.stderr
   if (name !== 'blktests') for (const finding of summary.findings) last.write(`${finding}\n`)
   last.write(`${closingLine(summary.totals)}\n`)
   return summary.exitStatus
-}
-
-async function writeTo(file: string, text: string): Promise<void> {
-  try {
-    await writeFile(file, text)
-  } catch (cause) {
-    throw new Failure('usage', `--format: cannot write ${file}: ${(cause as Error).message}`, { cause })
-  }
 }

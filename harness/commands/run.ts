@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import { quoted } from '../../qemu/lost.ts'
 import { loadConfig, projectRoot } from '../config/load.ts'
 import { type CellOptions, cellWords, plannedCells } from '../matrix/planned.ts'
+import { wantedReports, writeReports } from '../report/write-reports.ts'
 import { findCases } from '../run/cases.ts'
 import { readJournal } from '../run/journal.ts'
 import { keepTimes, keptTimes } from '../run/kept-times.ts'
@@ -25,6 +26,8 @@ export interface RunOptions extends CellOptions, ShardOptions {
   resume?: boolean | undefined
   /** The first cell that fails ends all others. */
   failFast?: boolean | undefined
+  /** What else to write when the run is over: `NAME` or `NAME=FILE` each. */
+  reporter?: string[] | undefined
 }
 
 export interface CommandContext {
@@ -53,6 +56,10 @@ export async function run(names: string[], options: RunOptions, context: Command
   const request = options.resume ? await resumedRequest(typed) : typed
   const there = { ...context, cwd: request.cwd }
   const take = await shardTaker(request.options, request.cwd, say)
+  const reports = await wantedReports(
+    request.options.reporter ?? [],
+    options.reporter ? context.cwd : request.cwd,
+  )
   const plan = take(await makePlan(request.names, request.options, there))
   if (options.dryRun) {
     process.stdout.write(`${showPlan(options.resume ? whatIsLeft(plan) : plan)}\n`)
@@ -60,6 +67,7 @@ export async function run(names: string[], options: RunOptions, context: Command
   }
   const totals = await runPlan(plan, request, there)
   process.stdout.write(`${closingLine(totals)}\n`)
+  await writeReports(plan, reports)
   if (!context.signal.aborted) return exitStatus(totals, { shard: plan.shard !== undefined })
   const results = options.results === undefined ? [] : ['--results', options.results]
   say(`copylab: to go on: ${quoted(['copylab', 'run', '--resume', ...results])}`)
@@ -68,11 +76,11 @@ export async function run(names: string[], options: RunOptions, context: Command
 
 /** Whoever types only --resume means what was typed before; whoever types more says it all again. */
 async function resumedRequest({ names, options, cwd }: Request): Promise<Request> {
-  const { resume, failFast, dryRun, results, ...rest } = options
+  const { resume, failFast, dryRun, results, reporter, ...rest } = options
   if (names.length > 0 || Object.keys(rest).length > 0) return { names, options, cwd }
   const config = await loadConfig(cwd, { results })
   const { request } = readJournal(config.results).header
-  const now = { resume, failFast, dryRun, results: config.results }
+  const now = { resume, failFast, dryRun, results: config.results, ...(reporter && { reporter }) }
   return { ...request, options: { ...(request.options as RunOptions), ...now } }
 }
 
@@ -94,7 +102,7 @@ export async function runPlan(
   { names, options, cwd }: Request,
   { signal }: CommandContext,
 ): Promise<Totals> {
-  const times = await keptTimes()
+  const times = await keptTimes(say)
   const { resume, dryRun, failFast, ...lasting } = options
   const known = await readKnownFailures(join(projectRoot, 'tests/known-failures.yaml'))
   return runCells({

@@ -1,7 +1,7 @@
 /** What a format shows: a summary, and what it leaves out of the cases that did not pass. */
 import { join } from 'node:path'
 import { patchesOf } from '../series/load.ts'
-import { type CellPart, type Merged, renumberBoots } from './merge.ts'
+import { type CellPart, renumberBoots } from './merge.ts'
 import { readText } from './read-results.ts'
 import { resultPath } from './results-directory.ts'
 import type { Summary } from './summary.ts'
@@ -30,7 +30,7 @@ export type Format = (report: Report) => string
 const none: CaseTexts = { details: '', dmesg: '' }
 
 /** Reads the texts of the cases that did not pass. */
-export async function readTexts({ parts }: Merged): Promise<Report['textsOf']> {
+export async function readTexts(parts: ReadonlyMap<string, CellPart[]>): Promise<Report['textsOf']> {
   const texts = new Map<string, CaseTexts>()
   for (const [cell, cellParts] of parts)
     for (const part of cellParts)

@@ -6,6 +6,7 @@ import { report } from '../../../../harness/commands/report.ts'
 import { escaped } from '../../../../harness/report/formats/escape.ts'
 import { parseFormat } from '../../../../harness/report/formats/formats.ts'
 import { summarySchema } from '../../../../harness/report/summary.ts'
+import { wantedReports, writeReports } from '../../../../harness/report/write-reports.ts'
 import type { CaseOutcome } from '../../../../harness/run/outcome.ts'
 import { timesSchema } from '../../../../harness/run/times.ts'
 import { type ToyRun, toyCell, toyRun, toyShard } from './toy-run.ts'
@@ -240,12 +241,23 @@ test("the values of the last report stand beside this one's when both go to one 
   expect(printed).toContain('    runtime  1.234s  ...  1.234s\n')
 })
 
+test('a run writes reports beside its results or where it is told to, of a shard its part alone', async () => {
+  const results = join(directory, 'a')
+  const shard = toyShard({ cells: [toyCell('6.12', ['nvme/001', 'nvme/002'])], results: '' }, 2, 2, results)
+  toyRun(shard)
+  await writeReports(shard, await wantedReports(['junit', 'ktap=k.txt'], directory))
+  expect(readFileSync(join(results, 'junit.xml'), 'utf8')).toContain('<testsuites name="copylab" tests="1" ')
+  expect(readFileSync(join(directory, 'k.txt'), 'utf8')).toMatch(/^KTAP version 1\n1\.\.1\n/)
+  for (const words of ['junit=none/j.xml', 'xml'])
+    await expect(wantedReports([words], directory)).rejects.toMatchObject({ kind: 'usage' })
+})
+
 test.each([
   [['xml'], '--format: there is no format "xml"'],
   [['constructor'], 'there is no format "constructor"'],
   [['junit='], '"junit=" names no file'],
   [['json', 'ktap'], 'json and ktap cannot both be printed'],
-  [['json=nowhere/x.json'], '--format: cannot write '],
+  [['json=nowhere/x.json'], 'cannot write '],
 ])('%j is a usage error', async (format, words) => {
   run('a')
   const error = await report(['a'], { format }, context()).catch((error: unknown) => error)
