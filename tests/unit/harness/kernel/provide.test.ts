@@ -4,7 +4,7 @@ import { delimiter, join } from 'node:path'
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
 import type { Event } from '../../../../harness/events.ts'
 import { runMake } from '../../../../harness/kernel/make.ts'
-import { type Kernel, provideKernel } from '../../../../harness/kernel/provide.ts'
+import { type Kernel, lookUpKernel, provideKernel } from '../../../../harness/kernel/provide.ts'
 import { loadSeries, type Series } from '../../../../harness/series/load.ts'
 import type { Tree } from '../../../../harness/tree/provide.ts'
 import { toyPatch, toyTree } from '../tree/toy-tree.ts'
@@ -237,4 +237,13 @@ test('an abort ends make and everything below it, and the next build is whole', 
   await expect(running).rejects.toThrow('interrupted')
   await vi.waitFor(() => expect(() => process.kill(pid, 0)).toThrow('ESRCH'), 5000)
   expect((await provide({ series })).built).toBe(true)
+})
+
+test('whether a kernel is there is known without building it', async () => {
+  const wanted = { tree, series: null, fragments: [fragment], cache }
+  const before = await lookUpKernel(wanted)
+  expect(before.cached).toBe(false)
+  const { key } = await provide()
+  expect(await lookUpKernel(wanted)).toEqual({ key, cached: true })
+  expect(before.key).toBe(key)
 })
