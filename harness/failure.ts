@@ -48,7 +48,12 @@ export function expected(error: unknown): Failure | undefined {
 }
 
 /** The message with log, command and remedy, a line each, as the command line prints it. */
-export function describeFailure(failure: Failure): string {
+export function describeFailure(failure: {
+  message: string
+  log?: string | undefined
+  command?: string | undefined
+  remedy?: string | undefined
+}): string {
   const lines = [failure.message]
   if (failure.log) lines.push(`  log:     ${failure.log}`)
   if (failure.command) lines.push(`  command: ${failure.command}`)

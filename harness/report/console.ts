@@ -16,7 +16,7 @@ export interface ConsoleOptions {
 /** Lines of a failure that are shown; all of it is in .out.bad. */
 const shownLines = 12
 
-export const words = {
+const words = {
   pass: 'passed',
   fail: 'failed',
   'not run': 'not run',

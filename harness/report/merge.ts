@@ -2,18 +2,18 @@
 import { Failure } from '../failure.ts'
 import { lastLookId } from '../run/last-look.ts'
 import { count, exitStatus } from '../run/outcome.ts'
-import { type CaseSummary, type Summary, summaryVersion } from './summary.ts'
+import { type CaseSummary, type CellSummary, isLost, type Summary, summaryVersion } from './summary.ts'
 import { findingsOf, type Results, sortRuns } from './together.ts'
-
-type CellSummary = Summary['cells'][number]
 
 /** What a directory of results has of a cell. */
 export interface CellPart {
   directory: string
   /** What is added to the numbers of its boots, which each machine counts from 1. */
   bootsBefore: number
-  /** Its cases, by their ids in the merged results, with what they are there and their ids here. */
-  cases: Map<string, { merged: CaseSummary; id: string }>
+  /** Its cases, by their ids in the merged results, with their ids here, and whether there are files of them. */
+  cases: Map<string, { merged: CaseSummary; id: string; files: boolean }>
+  /** The cell has come to nothing there, or was cut short. */
+  failed: boolean
 }
 
 export interface Merged {
@@ -67,7 +67,8 @@ function partsOf(cell: string, found: readonly Results[]): CellPart[] {
   let bootsBefore = 0
   return found.map(({ directory, summary, boots }) => {
     const cases: CellPart['cases'] = new Map()
-    for (const one of summary.cells.find(({ name }) => name === cell)?.cases ?? []) {
+    const own = summary.cells.find(({ name }) => name === cell)
+    for (const one of own?.cases ?? []) {
       const id = one.id === lastLookId ? freeId(one.id, taken) : one.id
       const before = taken.get(id)
       if (before !== undefined)
@@ -77,9 +78,9 @@ function partsOf(cell: string, found: readonly Results[]): CellPart[] {
       taken.set(id, directory)
       const boot = one.boot && one.boot + bootsBefore
       const merged = { ...one, ...renumbered(one, bootsBefore), id, boot }
-      cases.set(id, { merged, id: one.id })
+      cases.set(id, { merged, id: one.id, files: !(own && isLost(own, one)) })
     }
-    const part = { directory, bootsBefore, cases }
+    const part = { directory, bootsBefore, cases, failed: own?.failure !== undefined }
     const last = Math.max(0, ...[...cases.values()].map(({ merged }) => merged.boot))
     bootsBefore = Math.max(bootsBefore + (boots.get(cell) ?? 0), last)
     return part

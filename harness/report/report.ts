@@ -4,9 +4,7 @@ import { patchesOf } from '../series/load.ts'
 import { type CellPart, renumberBoots } from './merge.ts'
 import { readText } from './read-results.ts'
 import { resultPath } from './results-directory.ts'
-import type { Summary } from './summary.ts'
-
-export type CellSummary = Summary['cells'][number]
+import type { CellSummary, Summary } from './summary.ts'
 
 /** What went wrong, as the results directory has it. */
 export interface CaseTexts {
@@ -36,7 +34,7 @@ export async function readTexts(parts: ReadonlyMap<string, CellPart[]>): Promise
     for (const part of cellParts)
       for (const [id, one] of part.cases) {
         const { verdict } = one.merged
-        if (verdict === 'pass' || verdict === 'not run') continue
+        if (!one.files || verdict === 'pass' || verdict === 'not run') continue
         texts.set(join(cell, id), await textsIn(part, cell, one.id))
       }
   return (cell, id) => texts.get(join(cell, id)) ?? none

@@ -60,7 +60,7 @@ async function makeDirectories(directory: string): Promise<void> {
 }
 
 /** Why a cell has come to nothing, in its directory. */
-const failureFile = 'failure'
+export const failureFile = 'failure'
 
 /**
  * Writes each result as soon as it is there, so that an interrupted run keeps what it has. Results of cases that did not

@@ -125,6 +125,7 @@ export const summarySchema = z.object({
 export type Summary = z.infer<typeof summarySchema>
 
 export type CaseSummary = z.infer<typeof caseSummarySchema>
+export type CellSummary = Summary['cells'][number]
 export type CellAbout = z.infer<typeof cellAboutSchema>
 export type FailureSummary = z.infer<typeof failureSchema>
 
@@ -190,4 +191,9 @@ export function summarizeCase(outcome: CaseOutcome): CaseSummary {
 
 export function summarizeFailure({ message, log, command, remedy }: Failure): FailureSummary {
   return JSON.parse(JSON.stringify({ message, log, command, remedy }))
+}
+
+/** Whether a case never began, since its cell had come to nothing: a run leaves no files of it. */
+export function isLost({ failure }: CellSummary, { verdict, boot }: CaseSummary): boolean {
+  return failure !== undefined && verdict === 'infra' && boot === 0
 }

@@ -1,11 +1,11 @@
 /** Leaves merged results in a directory as a run would have left them. */
-import { copyFile, mkdir, realpath, rename, rm, writeFile } from 'node:fs/promises'
+import { appendFile, copyFile, mkdir, realpath, rename, rm, writeFile } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
 import { Failure } from '../failure.ts'
 import { lastLookId } from '../run/last-look.ts'
 import { type CellPart, type Merged, renumberBoots } from './merge.ts'
 import { bootNumber, filesIn, readText } from './read-results.ts'
-import { provideResults, resultPath } from './results-directory.ts'
+import { failureFile, provideResults, resultPath } from './results-directory.ts'
 
 /**
  * Copies what the shards have left of each case, and the consoles of their boots, which are numbered anew; the
@@ -23,13 +23,16 @@ export async function writeMerged(
       throw new Failure('usage', `--output: ${output} has results that are to be merged`, {
         remedy: 'name another directory',
       })
-  for (const { name, cases } of summary.cells) {
+  for (const { name } of summary.cells) {
     const directory = join(output, name)
     await mkdir(directory, { recursive: true })
     const consoles = (await filesIn(directory)).filter(bootNumber)
     for (const console of consoles) await rm(join(directory, console), { force: true })
-    await removeCases(output, name, new Set(cases.map(({ id }) => id)))
-    for (const part of parts.get(name) ?? []) await copyPart(name, part, output, signal)
+    await rm(join(directory, failureFile), { force: true })
+    const cellParts = parts.get(name) ?? []
+    const kept = cellParts.flatMap((part) => [...part.cases].filter(([, { files }]) => files))
+    await removeCases(output, name, new Set(kept.map(([id]) => id)))
+    for (const part of cellParts) await copyPart(name, part, output, signal)
   }
   const path = join(output, 'summary.json')
   await writeFile(`${path}.new`, `${JSON.stringify(summary, null, 2)}\n`)
@@ -47,7 +50,10 @@ async function removeCases(output: string, cell: string, ids: ReadonlySet<string
 }
 
 async function copyPart(cell: string, part: CellPart, output: string, signal: AbortSignal): Promise<void> {
-  const { directory, bootsBefore, cases } = part
+  const { directory, bootsBefore, cases, failed } = part
+  const failure = failed ? await readText(join(directory, cell, failureFile)) : undefined
+  // Of several shards that have failed on the cell, all say why.
+  if (failure !== undefined) await appendFile(join(output, cell, failureFile), failure)
   for (const name of await filesIn(join(directory, cell))) {
     const number = bootNumber(name)
     if (!number) continue
@@ -56,8 +62,9 @@ async function copyPart(cell: string, part: CellPart, output: string, signal: Ab
   }
   /** Files of the shard's groups, read once. */
   const groups = new Map<string, string[]>()
-  for (const [mergedId, { id }] of cases) {
+  for (const [mergedId, { id, files }] of cases) {
     signal.throwIfAborted()
+    if (!files) continue
     const [from, to] = [resultPath(directory, cell, id), resultPath(output, cell, mergedId)]
     const group = dirname(from)
     const names = groups.get(group) ?? (await filesIn(group))

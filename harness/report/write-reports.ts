@@ -7,6 +7,7 @@ import { parseFormat, type WantedFormat } from './formats/formats.ts'
 import type { CellPart } from './merge.ts'
 import { readSummary } from './read-summary.ts'
 import { type Report, readTexts } from './report.ts'
+import { isLost } from './summary.ts'
 
 /** Names in the directory of results, where the user gave none. */
 const usualFiles: Record<string, string> = { junit: 'junit.xml', html: 'report.html', times: 'times.json' }
@@ -39,8 +40,10 @@ export async function writeReports({ cells, results }: Plan, wanted: readonly Wa
   const { plan, ...summary } = await readSummary(results)
   const own = new Map(cells.map(({ cell, cases }) => [cell.name, cases.map(({ id }) => id)]))
   const parts = summary.cells.map((cell): [string, CellPart[]] => {
-    const cases = new Map(cell.cases.map((merged) => [merged.id, { merged, id: merged.id }]))
-    return [cell.name, [{ directory: results, bootsBefore: 0, cases }]]
+    const cases = new Map(
+      cell.cases.map((one) => [one.id, { merged: one, id: one.id, files: !isLost(cell, one) }]),
+    )
+    return [cell.name, [{ directory: results, bootsBefore: 0, cases, failed: cell.failure !== undefined }]]
   })
   const report: Report = {
     summary: {

@@ -1,24 +1,24 @@
-import type { Verdict } from '../../run/outcome.ts'
-import { type ShownCase, showCase, words } from '../console.ts'
+import { describeFailure } from '../../failure.ts'
+import { type ShownCase, showCase, unwellLines } from '../console.ts'
 import { type CaseTexts, cellTitle, type Report } from '../report.ts'
-import type { CaseSummary } from '../summary.ts'
+import { type CaseSummary, type CellSummary, isLost } from '../summary.ts'
 
 /** What `copylab run` prints, without its last line. */
 export function blktests({ summary, textsOf, lastOf }: Report): string {
   const several = summary.cells.length > 1
   const lines = summary.cells.flatMap((cell) => [
     `${cellTitle(cell)}\n`,
-    ...(cell.failure ? [`    ${cell.failure.message.replaceAll('\n', '\n    ')}\n`] : []),
-    ...cell.cases.map((one) => {
+    ...failureOf(cell),
+    ...cell.cases.flatMap((one) => {
+      if (isLost(cell, one)) return []
       return showCase(shown(one, textsOf(cell.name, one.id)), lastOf(cell.name, one.id), plain)
     }),
   ])
-  // Among hundreds of lines a failure is not to be searched for.
-  const unwell = (['fail', 'infra', 'known failure'] as const).flatMap((verdict) =>
-    summary.cells.flatMap(({ name, cases }) => {
-      const ids = idsOf(cases, verdict)
-      return ids ? [`${words[verdict]}${several ? ` on ${name}` : ''}: ${ids}\n`] : []
-    }),
+  const unwell = summary.cells.flatMap((cell) =>
+    unwellLines(
+      cell.cases.filter((one) => !isLost(cell, one)),
+      plain,
+    ).map((line) => `${several ? `${cell.name}: ` : ''}${line}\n`),
   )
   return [...lines, ...unwell, ...summary.findings.map((finding) => `${finding}\n`)].join('')
 }
@@ -40,9 +40,9 @@ function shown(one: CaseSummary, { details, dmesg }: CaseTexts): ShownCase {
   }
 }
 
-function idsOf(cases: readonly CaseSummary[], verdict: Verdict): string {
-  return cases
-    .filter((one) => one.verdict === verdict)
-    .map(({ id }) => id)
-    .join(' ')
+function failureOf(cell: CellSummary): string[] {
+  if (!cell.failure) return []
+  const lost = cell.cases.filter((one) => isLost(cell, one)).length
+  const lines = `${describeFailure(cell.failure)}\n  ${lost} cases have no verdict`.split('\n')
+  return lines.map((line) => `    ${line}\n`)
 }

@@ -1,8 +1,9 @@
 /** One page that needs nothing else: no script, no font, no image. */
+import { describeFailure } from '../../failure.ts'
 import type { Verdict } from '../../run/outcome.ts'
 import { closingLine } from '../../run/outcome.ts'
-import { type CellSummary, cellTitle, missingOf, type Report } from '../report.ts'
-import type { CaseSummary } from '../summary.ts'
+import { cellTitle, missingOf, type Report } from '../report.ts'
+import type { CaseSummary, CellSummary } from '../summary.ts'
 import { escaped } from './escape.ts'
 
 const style = `
@@ -37,7 +38,7 @@ ${table(report)}
 }
 
 function cellLine(cell: CellSummary): string {
-  const failure = cell.failure ? `<pre>${escaped(cell.failure.message)}</pre>` : ''
+  const failure = cell.failure ? `<pre>${escaped(describeFailure(cell.failure))}</pre>` : ''
   return `<li>${escaped(cellTitle(cell))}: ${escaped(closingLine(cell.totals))}${failure}</li>`
 }
 

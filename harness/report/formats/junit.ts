@@ -2,8 +2,8 @@
  * JUnit's XML as CI systems read it (the schema of Jenkins' xunit plugin: junit-10.xsd). A cell is a test suite. `infra`
  * and a missing result are errors, a known failure counts as skipped, since it fails no run.
  */
-import { type CellSummary, missingOf, type Report } from '../report.ts'
-import type { CaseSummary } from '../summary.ts'
+import { missingOf, type Report } from '../report.ts'
+import type { CaseSummary, CellSummary } from '../summary.ts'
 import { escaped } from './escape.ts'
 
 export function junit(report: Report): string {

@@ -1,6 +1,6 @@
 /** KTAP, version 1: Documentation/dev-tools/ktap.rst. A cell is a test, its cases are its subtests. */
-import { type CellSummary, missingOf, type Report } from '../report.ts'
-import type { CaseSummary } from '../summary.ts'
+import { missingOf, type Report } from '../report.ts'
+import type { CaseSummary, CellSummary } from '../summary.ts'
 
 export function ktap(report: Report): string {
   const { cells, plan, findings } = report.summary

@@ -82,6 +82,23 @@ test('blktests: what a run prints, with the title of each cell and what went wro
   ])
 })
 
+test('blktests: of a cell that has come to nothing, why; with several cells, each has its line in the end', async () => {
+  run('a', { verdict, fails: 'b' }, [
+    toyCell('a', ['nvme/001', 'nvme/002']),
+    toyCell('b', ['nvme/001', 'nvme/002']),
+  ])
+  expect(await report(['a'], {}, context())).toBe(1)
+  expect(printed.split('\n').slice(-7)).toEqual([
+    'b',
+    '    make: *** [vmlinux] Error 2',
+    '      log:     /cache/build.log',
+    '      2 cases have no verdict',
+    'a: failed: nvme/002',
+    '1 passed, 1 failed, 0 skipped, 2 without a verdict (infra)',
+    '',
+  ])
+})
+
 test('ktap: version 1, a cell a test, its cases below it', async () => {
   run('a')
   expect((await show('ktap')).lines).toEqual([

@@ -1,4 +1,13 @@
-import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs'
+import {
+  existsSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
@@ -167,6 +176,31 @@ test('when nothing passed in any shard, the whole is no success', async () => {
   const { summary } = await merge(...names)
   expect(summary).toMatchObject({ exitStatus: 3, totals: { skipped: 18 }, findings: [] })
   expect((await readResults(at('s1'))).summary.exitStatus).toBe(0)
+})
+
+test('a cell that came to nothing on one machine has the results of the others, and says why', async () => {
+  const names = runShards(3, plan(), { verdict: () => 'pass' })
+  // What an earlier run has left there is none of this one.
+  toyRun(toyShard(plan(), 2, 3, at('s2')), { verdict: () => 'fail' })
+  toyRun(toyShard(plan(), 2, 3, at('s2')), { verdict: () => 'pass', fails: '6.12' })
+  const merged = await merge(...names)
+  const [cell, other] = merged.summary.cells
+  expect(cell).toMatchObject({
+    failure: { message: 'make: *** [vmlinux] Error 2', log: '/cache/build.log' },
+    kernel: { release: '6.12.1' },
+    totals: { passed: 6, infra: 3 },
+  })
+  expect(other?.failure).toBeUndefined()
+  expect(merged.summary).toMatchObject({ exitStatus: 3, findings: [] })
+  await writeMerged(merged, at('merged'), signal)
+  const left = readdirSync(join(at('merged'), '6.12'), { recursive: true }).map(String)
+  expect(left.filter((name) => name.endsWith('.full'))).toHaveLength(6)
+  expect(readFileSync(join(at('merged'), '6.12', 'failure'), 'utf8')).toContain('Error 2\n  log:     /cache')
+  expect(existsSync(join(at('merged'), '7.3', 'failure'))).toBe(false)
+  // Once more, with the cell in order.
+  toyRun(toyShard(plan(), 2, 3, at('s2')), { verdict: () => 'pass' })
+  await writeMerged(await merge(...names), at('merged'), signal)
+  expect(existsSync(join(at('merged'), '6.12', 'failure'))).toBe(false)
 })
 
 test('a cell that was not the same everywhere is said to be so', async () => {

@@ -1,6 +1,7 @@
 /** A run whose outcomes are known beforehand, and which leaves what a run leaves. */
 import { appendFileSync, mkdirSync } from 'node:fs'
 import { join } from 'node:path'
+import { Failure } from '../../../../harness/failure.ts'
 import { resultsDirectory } from '../../../../harness/report/results-directory.ts'
 import { summaryReporter } from '../../../../harness/report/summary-reporter.ts'
 import { lastOutcome } from '../../../../harness/run/last-look.ts'
@@ -37,6 +38,8 @@ export interface ToyRun {
   verdict?: (id: string) => CaseOutcome['verdict']
   /** The last guest has a complaint. */
   complains?: boolean
+  /** Name of a cell whose kernel cannot be built. */
+  fails?: string
   /** The run is ended after so many cases. */
   endAfter?: number
 }
@@ -55,6 +58,15 @@ export function toyRun(plan: Plan, run: ToyRun = {}): void {
       kernel: { key: 'k', release: '6.12.1', compiler: 'gcc 12', image: '/cache/vmlinux' },
       machine: { qemu: 'q', qemuVersion: '7.2.22', accel: 'tcg', cpus: 2, memoryMiB: 384 },
       ...run.facts,
+    }
+    if (cell.name === run.fails) {
+      const failure = new Failure('infra', 'make: *** [vmlinux] Error 2', { log: '/cache/build.log' })
+      const rest = cases.map(({ id, group, description }): CaseOutcome => {
+        const common = { id, group, description, startedAt, record: emptyRecord, command: 'copylab run' }
+        return { ...common, verdict: 'infra', reason: 'the case has not run: make' }
+      })
+      for (const reporter of reporters) reporter.onCellFailed?.(cell, failure, rest)
+      continue
     }
     for (const reporter of reporters) reporter.onCellStart?.(facts)
     let boot = 1
