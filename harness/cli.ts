@@ -1,11 +1,13 @@
 import { readFileSync } from 'node:fs'
-import { Command } from 'commander'
+import { Command, Option } from 'commander'
 import { checkNames } from './check/result.ts'
 import type { BenchOptions } from './commands/bench.ts'
 import type { CheckOptions } from './commands/check-series.ts'
+import type { MatrixOptions } from './commands/matrix.ts'
 import type { ReportOptions } from './commands/report.ts'
 import type { CommandContext, RunOptions } from './commands/run.ts'
 import type { Overrides } from './config/load.ts'
+import type { CellOptions } from './matrix/planned.ts'
 import { addConfigOptions } from './options.ts'
 
 /** Runs a command that has been parsed. */
@@ -95,6 +97,8 @@ export function commandLine(start: Start): Command {
 
   addConfigOptions(program.command('build'), ['tree', 'dirty', ...seriesOptions, 'kconfig'])
     .description("build the kernel alone; prints the image's path")
+    .option('--matrix', 'build for all cells of the matrix in copylab.yaml')
+    .option('--cell <name>', 'build only for this cell of the matrix; may be repeated', eachOf)
     .addHelpText(
       'after',
       examples(
@@ -105,9 +109,10 @@ export function commandLine(start: Start): Command {
         'copylab build --tree ../linux --dirty copy',
         'copylab build --tree 6.12=../linux#v6.12.57',
         'copylab build --kconfig boot,block,./my.config',
+        'copylab build --cell 6.12-copy-offload',
       ),
     )
-    .action((options: Overrides) =>
+    .action((options: CellOptions) =>
       start(async (context) => {
         const { build } = await import('./commands/build.ts')
         return build(options, context)
@@ -185,6 +190,33 @@ export function commandLine(start: Start): Command {
       start(async (context) => {
         const { bench } = await import('./commands/bench.ts')
         return bench(options, context)
+      }),
+    )
+
+  program
+    .command('matrix')
+    .description('print the cells of the matrix in copylab.yaml, for people or for a CI system')
+    .addOption(
+      new Option('--format <name>', 'github: for strategy.matrix of a workflow; gitlab: a child pipeline')
+        .choices(['text', 'json', 'github', 'gitlab'])
+        .default('text'),
+    )
+    .option('--shards <number>', 'jobs that each cell is split into (default: 1)')
+    .option('--kernels', 'only the first cell of those that share a kernel')
+    .addHelpText(
+      'after',
+      examples(
+        'copylab matrix',
+        'copylab matrix --format json',
+        'copylab matrix --format github --shards 2',
+        'copylab matrix --format gitlab --shards 2 > cells.yml',
+        'copylab run --cell 6.12-copy-offload',
+      ),
+    )
+    .action((options: MatrixOptions) =>
+      start(async (context) => {
+        const { matrix } = await import('./commands/matrix.ts')
+        return matrix(options, context)
       }),
     )
 

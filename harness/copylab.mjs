@@ -20,7 +20,7 @@ const command = own.find((word) => !word.startsWith('-'))
 const wantsHelp =
   command === undefined || command === 'help' || own.some((word) => /^(-h|--help|--version)$/.test(word))
 // These say what they find; they start neither make nor QEMU.
-const needsPackages = !['list', 'doctor'].includes(command) && !own.includes('--dry-run')
+const needsPackages = !['list', 'matrix', 'report', 'doctor'].includes(command) && !own.includes('--dry-run')
 
 function say(message) {
   process.stderr.write(`copylab: ${message}\n`)
@@ -209,7 +209,7 @@ if (wantsHelp) {
   // Asking for help installs nothing; before the first set-up there is only this.
   if (!existsSync(join(modules, 'esbuild'))) {
     process.stdout.write(
-      'Usage: copylab <run|test|build|list|shell|bench|doctor> [options]\n\n' +
+      'Usage: copylab <run|test|build|list|matrix|report|shell|bench|doctor> [options]\n\n' +
         'The first command other than --help installs what copylab needs. npm start is the same as copylab run.\n',
     )
     process.exit(0)

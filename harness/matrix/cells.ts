@@ -4,7 +4,7 @@ import type { Matrix, Settings } from '../config/matrix.ts'
 import { Failure } from '../failure.ts'
 import { type Cell, planCell } from '../run/plan.ts'
 import { configuredSeries, type Series } from '../series/load.ts'
-import { NoSeriesForTree } from '../series/parts.ts'
+import { NoSeriesForTree, type ReadPart, rememberingLoadPart } from '../series/parts.ts'
 import { checkSource } from '../tree/spec.ts'
 import { combine } from './combine.ts'
 
@@ -22,17 +22,18 @@ export interface MatrixCell extends Choice {
 }
 
 /**
- * All cells of the matrix, in its order. The disk is asked once for each tree, and for each series of a tree.
+ * All cells of the matrix, in its order. Each series is read once, and once more for each tree that it has a folder for.
  * @throws Failure('usage') with file and line
  */
 export async function matrixCells(config: Config): Promise<MatrixCell[]> {
   const choices = expandMatrix(config)
   const trees = await checkedTrees(choices)
+  const read = rememberingLoadPart()
   const loaded = new Map<string, Series | null>()
   for (const choice of choices) {
     const wanted = cellConfig(config, choice.settings)
     const key = seriesKey(wanted)
-    if (!loaded.has(key)) loaded.set(key, await seriesOf(wanted, choice))
+    if (!loaded.has(key)) loaded.set(key, await seriesOf(wanted, choice, read))
   }
   return planCells(config, choices, { trees, seriesOf: (wanted) => loaded.get(seriesKey(wanted)) ?? null })
 }
@@ -145,9 +146,9 @@ function seriesKey({ series, tree, patches, profile }: Config): string {
   return [tree.label, patches, profile, ...series].join('\0')
 }
 
-async function seriesOf(config: Config, { settings, where }: Choice): Promise<Series | null> {
+async function seriesOf(config: Config, { settings, where }: Choice, read: ReadPart): Promise<Series | null> {
   try {
-    return await configuredSeries(config)
+    return await configuredSeries(config, read)
   } catch (error) {
     if (!(error instanceof Failure)) throw error
     const remedy = error instanceof NoSeriesForTree ? 'leave it out by an item of exclude' : error.remedy

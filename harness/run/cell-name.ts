@@ -25,12 +25,14 @@ export function cellName(
     if (profile !== undefined) parts.push(`+profile=${nameIn(base, profile, '.yaml', base)}`)
   }
   parts.push(emulatorOf(config), kconfigOf(config.kconfig, base))
-  for (const [key, usual] of Object.entries(machineSchema.omit({ qemu: true }).parse({}))) {
+  for (const [key, usual] of usualMachine) {
     const value = machine[key as 'accel' | 'cpus' | 'memory']
     if (value !== usual) parts.push(`+${key}=${value}`)
   }
   return parts.join('')
 }
+
+const usualMachine = Object.entries(machineSchema.omit({ qemu: true }).parse({}))
 
 function treeOf({ tree, trees }: Pick<Config, 'tree' | 'trees'>): string {
   const name = treeName(tree)
@@ -54,7 +56,18 @@ function emulatorOf({ machine, qemus }: Pick<Config, 'machine' | 'qemus'>): stri
   return `-qemu-${distinct(basename(program), program, never)}`
 }
 
+/** The cells of a matrix have few lists of fragments. */
+const kconfigs = new WeakMap<readonly string[], { base: string; name: string }>()
+
 function kconfigOf(files: readonly string[], base: string): string {
+  const known = kconfigs.get(files)
+  if (known?.base === base) return known.name
+  const name = kconfigName(files, base)
+  kconfigs.set(files, { base, name })
+  return name
+}
+
+function kconfigName(files: readonly string[], base: string): string {
   const names = files.map((file) => nameIn(join(base, 'kconfigs'), file, '.config', base))
   const more = [...new Set(names)].filter((name) => !defaultKconfig.includes(name)).sort()
   const less = defaultKconfig.filter((name) => !names.includes(name))

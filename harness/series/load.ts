@@ -5,8 +5,7 @@ import type { Config } from '../config/load.ts'
 import type { TreeSpec } from '../config/schema.ts'
 import type { Parsed } from '../config/yaml.ts'
 import { Failure } from '../failure.ts'
-import { trespass } from './diff.ts'
-import { loadPart, type Part } from './parts.ts'
+import { loadPart, type Part, type ReadPart } from './parts.ts'
 import { type Profile, type ProfileFile, readProfile } from './profile.ts'
 import { resolveProfile } from './resolve.ts'
 
@@ -56,17 +55,25 @@ export interface LoadOptions {
   /** Path of the profile, instead of the one beside the series. */
   profile?: string | undefined
   refusal?: Refusal
+  read?: ReadPart
 }
 
 /**
  * The series that a run is configured for, cut off where --patches says; null: the tree as it is.
+ * @param read what reads the series: rememberingLoadPart(), where it is asked for for many trees
  * @throws Failure('usage')
  */
-export async function configuredSeries(config: Config): Promise<Series | null> {
+export async function configuredSeries(config: Config, read: ReadPart = loadPart): Promise<Series | null> {
   const { series, tree, patches, seriesVersion, profile, results, trees } = config
   if (series.length > 0) {
     const refusal = { rejects: join(results, 'rejects'), trees }
-    return loadSeries(series, tree.label, { applied: patches, version: seriesVersion, profile, refusal })
+    return loadSeries(series, tree.label, {
+      applied: patches,
+      version: seriesVersion,
+      profile,
+      refusal,
+      read,
+    })
   }
   const option = patches === undefined ? '--series-version' : `--patches ${patches}`
   if (patches === undefined && seriesVersion === undefined) return null
@@ -84,24 +91,17 @@ export async function configuredSeries(config: Config): Promise<Series | null> {
 export async function loadSeries(
   specs: string | readonly string[],
   label: string,
-  { applied, version, profile: profileFile, refusal }: LoadOptions = {},
+  { applied, version, profile: profileFile, refusal, read = loadPart }: LoadOptions = {},
 ): Promise<Series> {
   const named = [specs].flat()
   const parts: Part[] = []
-  for (const spec of named) parts.push(await loadPart(spec, label, version))
+  for (const spec of named) parts.push(await read(spec, label, version))
   const patches = parts.flatMap((part) => part.patches)
   const notes = parts.flatMap((part) => part.notes)
-  for (const { mail } of patches) {
-    const wrong = trespass(mail.diff)
-    if (wrong)
-      throw new Failure('usage', `${mail.origin}: '${mail.subject.title}' ${wrong}: it is not applied`)
-  }
   const count = applied ?? patches.length
   if (count > patches.length) {
     throw new Failure('usage', `--patches ${count}: more than the ${patches.length} of ${named.join(', ')}`)
   }
-  const hash = createHash('sha256')
-  for (const { mail } of patches.slice(0, count)) hash.update(`${mail.bytes.length}\n`).update(mail.bytes)
   const said = await profileOf(parts, profileFile)
   const profile =
     said &&
@@ -113,12 +113,28 @@ export async function loadSeries(
   return {
     name: profile?.name ?? parts.map(({ name }) => name).join('+'),
     label: parts.map((part) => part.label.replace(/[^\w.-]/g, '-')).join('+'),
-    ...{ specs: named, hash: hash.digest('hex'), total: patches.length, profile, notes },
+    ...{ specs: named, hash: hashOf(parts, count), total: patches.length, profile, notes },
     patches: patches.slice(0, count).map(({ path, mail }) => ({ path, subject: mail.subject.title })),
     packs: parts.flatMap((part) => part.packs),
     ...(madeOn === undefined ? {} : { madeOn }),
     ...(refusal && { refusal }),
   }
+}
+
+/** Hashes of the first so many patches of a part, which is asked for that for many trees. */
+const hashes = new WeakMap<Part, Map<number, string>>()
+
+function hashOf(parts: readonly Part[], count: number): string {
+  const [part, ...more] = parts
+  const known = part && more.length === 0 ? (hashes.get(part) ?? new Map<number, string>()) : undefined
+  const kept = known?.get(count)
+  if (kept !== undefined) return kept
+  const sum = createHash('sha256')
+  for (const { mail } of parts.flatMap(({ patches }) => patches).slice(0, count))
+    sum.update(`${mail.bytes.length}\n`).update(mail.bytes)
+  const hash = sum.digest('hex')
+  if (part && known) hashes.set(part, known.set(count, hash))
+  return hash
 }
 
 async function profileOf(parts: Part[], file: string | undefined): Promise<Parsed<ProfileFile> | null> {

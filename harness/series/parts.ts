@@ -1,9 +1,11 @@
 /** One series out of what a user may name: a directory, a mailbox, a range of commits. */
+import { existsSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
 import { withPrivateDirectory } from '../../qemu/private-directory.ts'
 import { Failure } from '../failure.ts'
 import { fetchThread, prerequisites, withTrailers } from './b4.ts'
+import { trespass } from './diff.ts'
 import { listedPatches, patchesOfAll, seriesFiles } from './folder.ts'
 import { keepMails } from './keep.ts'
 import { type Mail, readMail } from './mail.ts'
@@ -29,6 +31,23 @@ export interface Part {
   packs: string[]
 }
 
+export type ReadPart = (spec: string, label: string, version: number | undefined) => Promise<Part>
+
+/**
+ * loadPart() that reads each series only once, though it is asked for it for many trees: what it has for a tree of its
+ * own is another one.
+ */
+export function rememberingLoadPart(): ReadPart {
+  const known = new Map<string, Promise<Part>>()
+  return (spec, label, version) => {
+    const own = seriesFiles(spec, label).find((file) => existsSync(file))
+    const key = JSON.stringify([spec, own, version])
+    const part = known.get(key) ?? loadPart(spec, label, version)
+    known.set(key, part)
+    return part
+  }
+}
+
 /**
  * @param fetched message-ids of the series that have been fetched, since this one or another one needs them
  * @throws Failure('usage') when there is no such series, or it is not whole and sound.
@@ -38,6 +57,21 @@ export async function loadPart(
   label: string,
   version: number | undefined,
   fetched = new Set<string>(),
+): Promise<Part> {
+  const part = await readPart(spec, label, version, fetched)
+  for (const { mail } of part.patches) {
+    const wrong = trespass(mail.diff)
+    if (wrong)
+      throw new Failure('usage', `${mail.origin}: '${mail.subject.title}' ${wrong}: it is not applied`)
+  }
+  return part
+}
+
+async function readPart(
+  spec: string,
+  label: string,
+  version: number | undefined,
+  fetched: Set<string>,
 ): Promise<Part> {
   const source = sourceOf(spec)
   const { path } = source
