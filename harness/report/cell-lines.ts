@@ -23,8 +23,8 @@ export interface CellView {
 
 const words: Record<Phase, string> = {
   queued: 'queued',
-  providing: 'building',
-  provided: 'built',
+  providing: 'preparing',
+  provided: 'ready',
   running: 'running',
   done: 'done',
   failed: 'infra',
@@ -66,7 +66,7 @@ function lineOf(cell: CellView, width: number, now: number): string {
   const { name, phase, detail, done, total, totals, started, ended, leftMs } = cell
   const going = phase === 'running' || phase === 'providing'
   const cases = phase === 'providing' ? '' : `${done}/${total}`
-  const parts = [cut(name, width).padEnd(width), words[phase].padEnd(8), cases.padEnd(9)]
+  const parts = [cut(name, width).padEnd(width), words[phase].padEnd(9), cases.padEnd(9)]
   if (started !== undefined) parts.push(duration((ended ?? now) - started).padEnd(12))
   const trouble = troubleOf(totals)
   if (trouble) parts.push(trouble)

@@ -37,7 +37,7 @@ export interface CellsDisplay extends RunReporter {
 }
 
 const heartbeatMs = 30_000
-const redrawMs = 200
+const redrawMs = 1000
 
 interface Live extends CellView {
   /** Ids of cases that have no verdict yet. */
@@ -45,6 +45,8 @@ interface Live extends CellView {
   outcomes: Pick<CaseOutcome, 'id' | 'verdict'>[]
   /** When the case that runs was started. */
   caseStarted?: number
+  /** Whether a case has ended in this sitting. */
+  judged?: boolean
 }
 
 export function showCells(options: CellsDisplayOptions): CellsDisplay {
@@ -64,15 +66,26 @@ export function showCells(options: CellsDisplayOptions): CellsDisplay {
   }
   const planned = new Map(cells.map((one) => [one.cell.name, one.cell]))
   let drawn = 0
+  let shown = ''
   let lastLine = now()
 
-  const leftOf = ({ name, phase, open, caseStarted }: Live): number | undefined => {
+  const leftOf = ({
+    name,
+    phase,
+    open,
+    caseStarted,
+    judged,
+    started: began = now(),
+  }: Live): number | undefined => {
     const cell = planned.get(name)
     if (!estimate || !cell) return undefined
     const { caseMs, overheadMs } = estimate(cell)
     const cases = [...open].reduce((sum, id) => sum + caseMs(id), 0)
     if (phase !== 'running') return cases + overheadMs
-    return Math.max(0, cases - (caseStarted === undefined ? 0 : now() - caseStarted))
+    // The first case waits for the boot.
+    const overhead = judged ? 0 : Math.max(0, overheadMs - (now() - began))
+    const waited = judged || overhead === 0 ? now() - (caseStarted ?? now()) : 0
+    return Math.max(0, cases - waited) + overhead
   }
   const current = () =>
     [...views.values()].map((view): CellView => {
@@ -90,8 +103,11 @@ export function showCells(options: CellsDisplayOptions): CellsDisplay {
   const draw = (above: readonly string[] = []) => {
     const kept = above.map((line) => `${line}\n`).join('')
     const next = lines()
-    out.write(`${erase()}${kept}${next.join('\n')}`)
+    const text = next.join('\n')
+    if (drawn && !kept && text === shown) return
+    out.write(`${erase()}${kept}${text}`)
     drawn = next.length
+    shown = text
   }
   /** Lines that stay. */
   const say = (stream: Stream, ...text: string[]) => {
@@ -131,6 +147,7 @@ export function showCells(options: CellsDisplayOptions): CellsDisplay {
       view.open.delete(outcome.id)
       view.outcomes = [...view.outcomes.filter(({ id }) => id !== outcome.id), outcome]
     }
+    view.judged = true
     view.done = view.total - view.open.size
     view.totals = count(view.outcomes)
   }
@@ -147,7 +164,7 @@ export function showCells(options: CellsDisplayOptions): CellsDisplay {
         if (!live && !event.cached) say(err, `${name}: ${event.step}: ${duration(event.ms)}`)
         break
       case 'note':
-        change(name, { detail: event.message })
+        change(name, { phase: 'providing', detail: event.message })
         if (!live)
           say(err, event.message.startsWith(`${name}: `) ? event.message : `${name}: ${event.message}`)
     }

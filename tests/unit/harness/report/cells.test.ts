@@ -26,11 +26,11 @@ test('a line a cell, then one for all', () => {
     }),
   ]
   expect(frame(cells, wide)).toEqual([
-    '6.12       done      10/10      30 s',
-    '6.12-mine  running   4/10       1 min 10 s    1 failed  nvme/005  about 1 min 30 s left',
-    '7.3-mine   building             5.0 s         build 12/400 objects',
-    '7.2        queued    0/10       about 1 min 00 s',
-    '6.1        infra     10/10      2.0 s         10 infra  the series does not apply',
+    '6.12       done       10/10      30 s',
+    '6.12-mine  running    4/10       1 min 10 s    1 failed  nvme/005  about 1 min 30 s left',
+    '7.3-mine   preparing             5.0 s         build 12/400 objects',
+    '7.2        queued     0/10       about 1 min 00 s',
+    '6.1        infra      10/10      2.0 s         10 infra  the series does not apply',
     '2 of 5 cells, 24 of 50 cases, 1 failed, 10 infra, 1 min 40 s',
   ])
 })
@@ -114,10 +114,10 @@ describe('as it goes', () => {
     display.onCellEnd('x', 'done')
     expect(err.text.split('\n')).toEqual([
       'x: build: vmlinux',
-      'x  building             30 s          build 5/20 objects',
+      'x  preparing             30 s          build 5/20 objects',
       'x: build: 31 s',
       'x: 6.12.1 without patches',
-      'x  running   1/2        1 min 01 s    a/002',
+      'x  running    1/2        1 min 01 s    a/002',
       'x: done, 2 of 2 cases, 1 min 01 s',
       '',
     ])
@@ -139,7 +139,7 @@ describe('as it goes', () => {
       /^x: a\/002 .*\[failed\]\n(.*\n)* {4}again: .*\nx +running +2\/2 .*\ny +queued +0\/2\n0 of 2 cells[^\n]*$/,
     )
     const size = out.text.length
-    vi.advanceTimersByTime(250)
+    vi.advanceTimersByTime(1000)
     // Two lines up to the first of three, and what is below is cleared.
     expect(out.text.slice(size)).toContain('\r\u001b[2A\u001b[Jx ')
     expect(err.text).toBe('')
@@ -160,34 +160,36 @@ describe('as it goes', () => {
   test('the end that is expected comes nearer with each case, and while one runs', () => {
     const cells = { x: { kconfig: 'boot', overheadMs: 5000, cases: { 'a/001': 10_000, 'a/002': 20_000 } } }
     open(true, { estimate: estimator({ times: 1, cells }) })
-    vi.advanceTimersByTime(250)
+    vi.advanceTimersByTime(1000)
     expect(screen()).toMatch(/x +queued +0\/2 +about 35 s\n/)
     display.onCellStart?.(x)
+    vi.advanceTimersByTime(1000)
+    // It boots, and the first case waits for that.
     display.onCaseStart?.(x, one)
-    vi.advanceTimersByTime(4000)
-    expect(screen()).toMatch(/x +running .*about 26 s left\n/)
+    vi.advanceTimersByTime(2000)
+    expect(screen()).toMatch(/x +running .*about 32 s left\n/)
     display.onCaseEnd?.(x, toyOutcome(one))
     display.onCaseStart?.(x, two)
     expect(screen()).toMatch(/x +running .*about 20 s left\n/)
     vi.advanceTimersByTime(60_000)
-    expect(screen()).toMatch(/x +running +1\/2 +1 min 04 s +a\/002\n/)
+    expect(screen()).toMatch(/x +running +1\/2 +1 min 03 s +a\/002\n/)
   })
 
   test('what earlier sittings have done counts', () => {
     open(true, {
       before: (cell) => (cell === 'x' ? [toyOutcome(one), toyOutcome(two, 'fail')] : [toyOutcome(one)]),
     })
-    vi.advanceTimersByTime(250)
+    vi.advanceTimersByTime(1000)
     expect(screen()).toMatch(/x +done +2\/2 +1 failed\ny +queued +1\/2\n1 of 2 cells, 3 of 4 cases, 1 failed/)
   })
 
   test('what somebody else writes when the run is interrupted is left alone', () => {
     const stop = new AbortController()
     open(true, { signal: stop.signal })
-    vi.advanceTimersByTime(250)
+    vi.advanceTimersByTime(1000)
     stop.abort()
     const size = out.text.length
-    vi.advanceTimersByTime(250)
+    vi.advanceTimersByTime(1000)
     expect(out.text.slice(size)).toMatch(/^x +queued/)
   })
 })
