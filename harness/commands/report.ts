@@ -4,9 +4,10 @@ import { Failure } from '../failure.ts'
 import { plannedCells } from '../matrix/planned.ts'
 import { parseFormat } from '../report/formats/formats.ts'
 import { mergeResults } from '../report/merge.ts'
-import { readResults } from '../report/read-results.ts'
+import { readAllResults } from '../report/read-results.ts'
 import { type Report, readTexts } from '../report/report.ts'
 import { readResult, resultPath } from '../report/results-directory.ts'
+import { missingCells } from '../report/together.ts'
 import { writeMerged } from '../report/write-merged.ts'
 import { writeReport } from '../report/write-reports.ts'
 import { closingLine } from '../run/outcome.ts'
@@ -37,12 +38,10 @@ export async function report(
     throw new Failure('usage', `--format: ${printed?.name} and ${second.name} cannot both be printed`, {
       remedy: `write one of them to a file: --format ${second.name}=FILE`,
     })
-  const expected = options.matrix ? await plannedCells(await loadConfig(cwd), { matrix: true }) : []
-  const results = await Promise.all(directories.map((one) => readResults(resolve(cwd, one))))
-  const merged = mergeResults(
-    results,
-    expected.map(({ name }) => name),
-  )
+  const { all, findings } = await readAllResults(directories.map((one) => resolve(cwd, one)))
+  const cells = options.matrix ? await plannedCells(await loadConfig(cwd), { matrix: true }) : []
+  const expected = cells.map(({ name }) => name)
+  const merged = mergeResults(all, [...findings, ...missingCells(all, expected)])
   const output = options.output === undefined ? undefined : resolve(cwd, options.output)
   const { summary } = merged
   const shown: Report = {

@@ -25,15 +25,13 @@ export interface Merged {
 /**
  * Merges shards of a run, or runs of different cells, into what one machine would have left. Cells and cases are in the
  * order of the plan; a run's time is from the first start to the last end.
- * @param expected names of cells that must be there, if more are known than those that were planned
+ * @param more findings that are known already
  * @throws Failure('usage') when a case would have two results
  */
-export function mergeResults(all: readonly Results[], expected: readonly string[] = []): Merged {
+export function mergeResults(all: readonly Results[], more: readonly string[] = []): Merged {
   const runs = sortRuns(all)
   const plan = runs.flatMap(([first]) => first?.summary.plan ?? [])
-  const planned = new Set(plan.map(({ cell }) => cell))
-  const absent = expected.filter((name) => !planned.has(name))
-  const findings = [...findingsOf(runs), ...absent.map((name) => `${name}: nothing was run of this cell`)]
+  const findings = [...more, ...findingsOf(runs)]
   const parts = new Map<string, CellPart[]>()
   const cells = plan.flatMap(({ cell, cases }) => {
     const found = all.filter(({ summary }) => summary.cells.some(({ name }) => name === cell))

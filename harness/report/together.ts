@@ -99,6 +99,12 @@ export function findingsOf(runs: readonly Results[][]): string[] {
   ].filter((finding, index, findings) => findings.indexOf(finding) === index)
 }
 
+/** Of cells that must be in a report. */
+export function missingCells(all: readonly Results[], expected: readonly string[]): string[] {
+  const planned = new Set(all.flatMap(({ summary }) => summary.plan.map(({ cell }) => cell)))
+  return expected.filter((name) => !planned.has(name)).map((name) => `${name}: nothing was run of this cell`)
+}
+
 function missingShards(run: readonly Results[]): string[] {
   const count = run[0]?.summary.shard?.count ?? 0
   const there = run.map(({ summary }) => summary.shard?.index)

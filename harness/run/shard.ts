@@ -13,7 +13,7 @@ export interface Shard {
 
 /** What of a plan a shard is. */
 export interface PlanShard extends Shard {
-  /** A SHA-256 over what each of the shards is to run: shards of one run have the same. */
+  /** A SHA-256 over where the plan is cut: shards of one run have the same. */
   split: string
   /** The whole plan. */
   whole: readonly PlannedCell[]
@@ -32,8 +32,11 @@ export function parseShard(text: string): Shard {
 /** The shard's part of a plan. Every machine that has the same plan and the same times comes to the same parts. */
 export function takeShard(plan: Plan, shard: Shard, estimate: Estimate): Plan {
   const parts = splitCells(plan.cells, shard.count, estimate)
-  const names = parts.map((cells) => cells.map(({ cell, cases }) => [cell.name, cases.map(({ id }) => id)]))
-  const split = createHash('sha256').update(JSON.stringify(names)).digest('hex')
+  // With the plan, which whoever compares shards has, the first case of a stretch and its length tell all of them.
+  const cuts = parts.map((cells) =>
+    cells.map(({ cell, cases }) => [cell.name, cases[0]?.id ?? '', cases.length]),
+  )
+  const split = createHash('sha256').update(JSON.stringify(cuts)).digest('hex')
   return { ...plan, cells: parts[shard.index - 1] ?? [], shard: { ...shard, split, whole: plan.cells } }
 }
 

@@ -62,6 +62,7 @@ test.each([
   [['build', '--dirty', 'copy'], 'copylab: --dirty copy: the tree 6.12 is no directory'],
   [['run', '--shard', '4/3'], 'copylab: --shard: expected i/n such as 2/3, with i from 1 to n, not "4/3"'],
   [['run', '--resume', '--results', 'nowhere'], 'copylab: there is nothing to resume: ENOENT'],
+  [['report', 'none'], 'none/summary.json cannot be read: ENOENT'],
   [['run', '--reporter', 'xml'], 'copylab: --reporter: there is no format "xml"'],
   [['run', '--times', 'x'], 'copylab: --times says how to split a plan, and there is no --shard to take'],
   [['run', '--shard', '1/3', '--times', 'x'], 'copylab: --times: cannot read /'],

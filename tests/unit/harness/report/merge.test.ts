@@ -1,5 +1,6 @@
 import {
   existsSync,
+  mkdirSync,
   mkdtempSync,
   readdirSync,
   readFileSync,
@@ -12,8 +13,10 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
 import { mergeResults, renumberBoots } from '../../../../harness/report/merge.ts'
-import { readResults } from '../../../../harness/report/read-results.ts'
+import { readAllResults } from '../../../../harness/report/read-results.ts'
+import { readSummary } from '../../../../harness/report/read-summary.ts'
 import { type Summary, summarySchema } from '../../../../harness/report/summary.ts'
+import { missingCells } from '../../../../harness/report/together.ts'
 import { writeMerged } from '../../../../harness/report/write-merged.ts'
 import { lastLookId } from '../../../../harness/run/last-look.ts'
 import type { Plan } from '../../../../harness/run/plan.ts'
@@ -30,8 +33,7 @@ afterEach(() => rmSync(directory, { recursive: true }))
 
 const signal = new AbortController().signal
 const at = (name: string) => join(directory, name)
-const merge = async (...names: string[]) =>
-  mergeResults(await Promise.all(names.map((name) => readResults(at(name)))))
+const merge = async (...names: string[]) => mergeResults((await readAllResults(names.map(at))).all)
 
 function plan(results = 'whole'): Plan {
   const cells = [toyCell('6.12', numbered('nvme', 9)), toyCell('7.3', numbered('nvme', 9))]
@@ -175,7 +177,7 @@ test('when nothing passed in any shard, the whole is no success', async () => {
   const names = runShards(2, plan(), { verdict: () => 'not run' })
   const { summary } = await merge(...names)
   expect(summary).toMatchObject({ exitStatus: 3, totals: { skipped: 18 }, findings: [] })
-  expect((await readResults(at('s1'))).summary.exitStatus).toBe(0)
+  expect((await readSummary(at('s1'))).exitStatus).toBe(0)
 })
 
 test('a cell that came to nothing on one machine has the results of the others, and says why', async () => {
@@ -223,10 +225,8 @@ test('runs of different cells are one report, too', async () => {
   const { summary } = await merge('a', 'b')
   expect(summary.cells.map(({ name }) => name)).toEqual(['6.12', '7.3'])
   expect([summary.findings, summary.totals.passed + summary.totals.failed]).toEqual([[], 4])
-  const results = await Promise.all(['a', 'b'].map((name) => readResults(at(name))))
-  expect(mergeResults(results, ['7.3', '7.2', '6.12']).summary.findings).toEqual([
-    '7.2: nothing was run of this cell',
-  ])
+  const { all } = await readAllResults(['a', 'b'].map(at))
+  expect(missingCells(all, ['7.3', '7.2', '6.12'])).toEqual(['7.2: nothing was run of this cell'])
 })
 
 const refusals: [string, () => void, string][] = [
@@ -282,6 +282,18 @@ test.each([
   expect(error).toMatchObject({ kind: 'usage', message: expect.stringContaining(words) })
 })
 
+test('a machine that died before it had begun costs the others nothing but the status', async () => {
+  const [one = '', two = ''] = runShards(2, plan(), { verdict: () => 'pass' })
+  mkdirSync(at('dead'))
+  const { all, findings } = await readAllResults([one, 'dead', two].map(at))
+  const { summary } = mergeResults(all, findings)
+  expect(summary).toMatchObject({ exitStatus: 3, totals: { passed: 18 } })
+  expect(summary.findings).toEqual([`${at('dead')}: nothing was run, there is no summary.json`])
+  // A name that is mistyped is another thing.
+  for (const names of [['dead'], ['nowhere', one]])
+    await expect(readAllResults(names.map(at))).rejects.toMatchObject({ kind: 'usage' })
+})
+
 test('no name in a summary leads out of the directory, and no link of a shard is followed', async () => {
   const [one = '', two = ''] = runShards(2)
   const secret = at('secret')
@@ -310,7 +322,7 @@ test('the merged results do not take the place of a shard', async () => {
   await expect(writeMerged(await merge(...names), at('s2'), signal)).rejects.toMatchObject({
     message: expect.stringContaining('has results that are to be merged'),
   })
-  expect((await readResults(at('s2'))).summary.shard?.index).toBe(2)
+  expect((await readSummary(at('s2'))).shard?.index).toBe(2)
 })
 
 test('only what a run says of its boots is numbered anew', () => {
