@@ -27,8 +27,8 @@ export interface CellRun {
   signal: AbortSignal
 }
 
-/** Under TCG on a busy machine the longest case takes some seconds. */
-const caseTimeoutMs = 60_000
+/** Under TCG the longest case takes some seconds, and on a machine with several times the load a minute. */
+const caseTimeoutMs = 120_000
 
 /**
  * Fetches and builds what the cell does not have yet.
