@@ -190,7 +190,13 @@ test.each([[['--help']], [['run', '--help']], [['help']], [[]]])('%j installs no
   expect(await calls()).toEqual([])
 })
 
-test.each([[['list']], [['doctor']], [['run', '--dry-run']]])('%j needs no Debian packages', async (args) => {
+test.each([
+  [['list']],
+  [['matrix']],
+  [['report', 'x']],
+  [['doctor']],
+  [['run', '--dry-run']],
+])('%j needs no Debian packages', async (args) => {
   expect((await copylab(args, asUser)).stdout).toBe('cli')
   expect(await calls()).toEqual([npmCi])
   // And does not count as a set-up for what needs them.
