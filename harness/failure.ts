@@ -37,6 +37,8 @@ const diskRemedies: Record<string, string> = {
   EDQUOT: makeRoom,
   EACCES: makeWritable,
   EROFS: makeWritable,
+  EFBIG: 'raise the limit on the size of files: ulimit -f unlimited',
+  EMFILE: 'raise the limit on open files: ulimit -n 4096',
 }
 
 /** The error as a Failure; undefined: it is a bug. */

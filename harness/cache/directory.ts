@@ -53,7 +53,7 @@ export async function publish(
 
 /** Runs `work` with a private name beside `path`; what is left there in the end is removed. */
 export async function withTemporary<T>(path: string, work: (temporary: string) => Promise<T>): Promise<T> {
-  await mkdir(dirname(path), { recursive: true, mode: 0o700 })
+  await makeDirectory(dirname(path))
   await removeLeftovers(path)
   const temporary = temporaryName(path)
   filling.add(temporary)
@@ -62,6 +62,21 @@ export async function withTemporary<T>(path: string, work: (temporary: string) =
   } finally {
     await rm(temporary, { recursive: true, force: true })
     filling.delete(temporary)
+  }
+}
+
+/** mkdir -p. Of a file system that cannot be written to, Node.js's own says that a directory is missing. */
+async function makeDirectory(path: string): Promise<void> {
+  const make = () =>
+    mkdir(path, { mode: 0o700 }).catch((error: NodeJS.ErrnoException) => {
+      if (error.code !== 'EEXIST') throw error
+    })
+  try {
+    await make()
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ENOENT' || path === dirname(path)) throw error
+    await makeDirectory(dirname(path))
+    await make()
   }
 }
 

@@ -1,5 +1,5 @@
 /** Kernels in one file, for other machines and for the caches of CI systems. */
-import { existsSync } from 'node:fs'
+import { existsSync, statSync } from 'node:fs'
 import { mkdir, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { execa } from 'execa'
@@ -110,7 +110,8 @@ export interface Imported {
  * @throws Failure('usage') when the file is no export, or was cut short or changed
  */
 export async function importKernels(cache: string, file: string, signal?: AbortSignal): Promise<Imported> {
-  if (!existsSync(file)) throw new Failure('usage', `there is no file ${file}`)
+  if (!statSync(file, { throwIfNoEntry: false })?.isFile())
+    throw new Failure('usage', `there is no file ${file}`, { remedy: 'make it with copylab cache export' })
   const result: Imported = { added: [], known: [] }
   // In the cache: a rename must not leave its disk.
   await withTemporary(join(cache, 'import'), async (temporary) => {

@@ -7,6 +7,7 @@ import { finished } from 'node:stream/promises'
 import { quoted } from '../../qemu/lost.ts'
 import { storageRemedy } from '../cache/room.ts'
 import { Failure } from '../failure.ts'
+import { requirePrograms } from '../programs.ts'
 import { firstError } from './errors.ts'
 
 export interface MakeOptions {
@@ -22,6 +23,9 @@ export interface MakeOptions {
   onLine?: (line: string) => void
 }
 
+/** What every kernel build starts; make would say of one after the other that it is not there. */
+const programs = ['make', 'setpriv', 'gcc', 'ld', 'strip', 'flex', 'bison', 'bc']
+
 /** Time for make and the compilers to remove half-written files once they are told to end. */
 const graceMs = 2000
 
@@ -32,6 +36,7 @@ const graceMs = 2000
 export async function runMake(options: MakeOptions): Promise<void> {
   const { args, environment, log, lock, signal, onLine } = options
   signal?.throwIfAborted()
+  requirePrograms(programs)
   // If copylab is killed, make hears of it and ends its children; they keep the lock until the last has ended.
   const command = ['setpriv', '--pdeathsig', 'TERM', 'make', ...args]
   const child = spawn(command[0] as string, command.slice(1), {

@@ -1,11 +1,13 @@
 import { execFile } from 'node:child_process'
 import { promisify } from 'node:util'
 import { Failure } from '../failure.ts'
+import { requirePrograms } from '../programs.ts'
 
 const run = promisify(execFile)
 
 /** First lines of what the compiler and the linker say of themselves; part of a kernel's address. */
 export async function compilerVersion(): Promise<string> {
+  requirePrograms(['gcc', 'ld'])
   const versions = await Promise.all(['gcc', 'ld'].map(versionOf))
   return versions.join('; ')
 }

@@ -5,6 +5,7 @@ import { execa } from 'execa'
 import { Parser, type ReadEntry } from 'tar'
 import { findProgram } from '../../qemu/cc.ts'
 import { Failure, type FailureKind } from '../failure.ts'
+import { requirePrograms } from '../programs.ts'
 import { type Packer, packedBy } from './packed.ts'
 
 export interface Archive {
@@ -29,6 +30,7 @@ type Child = ReturnType<typeof startProgram>
 
 function startProgram(cancelSignal: AbortSignal, command: string[], stdin: 'ignore' | 'pipe' = 'ignore') {
   const [program = '', ...args] = command
+  requirePrograms([program])
   return execa(program, args, {
     ...{ cancelSignal, stdin, env: { LC_ALL: 'C' }, reject: true, encoding: 'buffer' },
     buffer: { stdout: false },
@@ -105,7 +107,11 @@ export async function tarball(path: string): Promise<Archive> {
 /** A directory, which is only read. */
 export function directoryArchive(path: string): Archive {
   return {
-    ...{ what: path, kind: 'usage', remedy: 'let nobody change the directory meanwhile' },
+    ...{
+      what: path,
+      kind: 'usage',
+      remedy: 'make all of the directory readable, and let nobody change it meanwhile',
+    },
     start(signal) {
       const child = startProgram(signal, [
         'tar',

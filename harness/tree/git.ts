@@ -1,6 +1,7 @@
 import { execa } from 'execa'
 import { storageRemedy } from '../cache/room.ts'
 import { Failure } from '../failure.ts'
+import { requirePrograms } from '../programs.ts'
 
 export interface GitOptions {
   signal?: AbortSignal | undefined
@@ -55,8 +56,10 @@ export interface GitResult {
 /**
  * The command line of a git that ends with copylab, even when that is killed: it holds no lock, and must not go on
  * changing a tree that the next copylab works on.
+ * @throws Failure('infra') when there is no git
  */
 export function gitCommand(directory: string, args: string[]): [string, string[]] {
+  requirePrograms(['git', 'setpriv'])
   return ['setpriv', ['--pdeathsig', 'KILL', 'git', '-C', directory, ...args]]
 }
 

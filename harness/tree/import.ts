@@ -102,8 +102,10 @@ function reasonFor(error: unknown, readers: PromiseSettledResult<unknown>[], arc
       .trim()
   const said = readers.map((end) => (end.status === 'rejected' ? wordsOf(end.reason) : '')).find(Boolean)
   const own = (error as { shortMessage?: string }).shortMessage ?? (error as Error).message
-  const words = wordsOf(error) || said || own
-  const storage = storageRemedy(words)
+  const [words = ''] = (wordsOf(error) || said || own).split('\n')
+  const isReader = readers.some((end) => end.status === 'rejected' && end.reason === error)
+  // What cannot be read of the user's is no matter of our own storage.
+  const storage = isReader && archive.kind === 'usage' ? {} : storageRemedy(words)
   return new Failure(
     storage.remedy ? 'infra' : archive.kind,
     `cannot import ${archive.what} into git: ${words}`,

@@ -12,6 +12,7 @@ import type { TreeSource } from '../config/schema.ts'
 import type { DebianSource } from '../debian/source.ts'
 import type { Emit } from '../events.ts'
 import { Failure } from '../failure.ts'
+import { requirePrograms } from '../programs.ts'
 import type { Archive } from './archive.ts'
 import type { Place, Tree, TreeOptions } from './provide.ts'
 
@@ -90,6 +91,7 @@ async function stampOf(source: ImportedSource, { signal }: TreeOptions): Promise
   }
   await refuseBuilt(source.directory)
   const format = ['%P', '%y%m', '%s', '%T@', '%C@', '%l', ''].join('\\0')
+  requirePrograms(['find'])
   const hash = createHash('sha256')
   const find = execa('find', [source.directory, '-printf', format], {
     ...{ buffer: { stdout: false }, encoding: 'buffer', stdin: 'ignore', reject: false },

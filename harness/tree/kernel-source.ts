@@ -43,6 +43,7 @@ export async function inspectTree(
   throw new Failure(
     kind,
     `${what} is no kernel source: it has no Makefile with VERSION and PATCHLEVEL at its top`,
+    { remedy: 'name what holds a whole kernel source, whose top has the files Makefile and Kconfig' },
   )
 }
 

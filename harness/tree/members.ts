@@ -5,6 +5,8 @@ import type { Archive } from './archive.ts'
 /** More than any kernel has, by a factor of five: what is beyond is no source, or a trap. */
 const mostMembers = 500_000
 const mostBytes = 10e9
+/** Of one file; the largest headers of registers have some 20 MB. */
+const mostFileBytes = 1e9
 
 /**
  * The paths of an archive, which is data from anywhere: a name that leads out, or that git or a file system could
@@ -55,6 +57,8 @@ export class Members {
       throw this.#refuse(`${shown} is a ${type}, which is no part of a source`)
     if (!clean) throw this.#refuse(`a file has no name`)
     if (this.#files.has(clean) || this.#folders.has(clean)) throw this.#refuse(`${shown} is in it twice`)
+    if (size > mostFileBytes)
+      throw this.#refuse(`${shown} is larger than a kernel's file can be: ${(size / 1e9).toFixed(1)} GB`)
     this.#files.add(clean)
     this.#bytes += size
     if (this.#files.size > mostMembers || this.#bytes > mostBytes) {

@@ -221,10 +221,9 @@ async function unknownRef(
   { signal }: Pick<GitOptions, 'signal'>,
 ): Promise<Failure> {
   const asUser = { signal, asUser: true }
-  const near = ref
-    .replace(/[~^].*/, '')
-    .slice(0, 5)
-    .replace(/[*?[\]]/g, '')
+  const name = ref.replace(/[~^].*/, '').replace(/[*?[\]]/g, '')
+  // Also of a short one, such as v6.13, not all has to fit.
+  const near = name.slice(0, Math.min(5, name.length - 1))
   const { stdout } = await tryGit('/', ['ls-remote', '--refs', '--', origin, `*${near}*`], asUser)
   const names = stdout.match(/refs\/(?:heads|tags)\/\S+/g) ?? []
   const like = names.slice(-5).map((name) => name.replace(/^refs\/(heads|tags)\//, ''))

@@ -103,8 +103,9 @@ export async function checkSource<T extends TreeSource>(source: T, where: string
   }
   const real = async (path: string, what: string): Promise<string> => {
     return realpath(path).catch((error: NodeJS.ErrnoException) => {
-      if (error.code === 'ENOENT' || error.code === 'ENOTDIR') return refuse(`there is no ${what} ${path}`)
-      return refuse(`cannot read the ${what} ${path}: ${error.message}`)
+      if (error.code === 'ENOENT' || error.code === 'ENOTDIR')
+        return refuse(`there is no ${what} ${path}`, 'name one that is there')
+      return refuse(`cannot read the ${what} ${path}: ${error.message}`, 'make it readable')
     })
   }
   if ('tarball' in source) {
@@ -112,9 +113,11 @@ export async function checkSource<T extends TreeSource>(source: T, where: string
     const found = await stat(path)
     if (found.isDirectory())
       return refuse(`${path} is a directory, no tarball`, 'write directory: in its place')
-    if (!found.isFile()) return refuse(`${path} is no file`)
-    if (found.size === 0) return refuse(`${path} is empty`)
-    const packed = await packedBy(path).catch((error) => refuse(`cannot read ${path}: ${error.message}`))
+    if (!found.isFile()) return refuse(`${path} is no file`, 'name a regular file')
+    if (found.size === 0) return refuse(`${path} is empty`, 'fetch it again')
+    const packed = await packedBy(path).catch((error) =>
+      refuse(`cannot read ${path}: ${error.message}`, 'make it readable'),
+    )
     if (packed === undefined)
       return refuse(`${path} is no tarball: expected a .tar, packed by xz, gzip or zstd or not at all`)
     return { ...source, tarball: path }
@@ -131,7 +134,10 @@ export async function checkSource<T extends TreeSource>(source: T, where: string
     if (makefile !== undefined && kernelVersion(makefile) !== undefined) return { ...source, directory: path }
     const isBare = makefile === undefined && (await stat(join(path, 'objects')).catch(() => undefined))
     if (isBare) return refuse(`${path} is a git repository without files`, `name what to build: ${path}#REF`)
-    return refuse(`${path} is no kernel source: it has no Makefile with VERSION and PATCHLEVEL`)
+    return refuse(
+      `${path} is no kernel source: it has no Makefile with VERSION and PATCHLEVEL`,
+      'name the top directory of a kernel source',
+    )
   }
   return source
 }

@@ -60,7 +60,9 @@ export function dirty(directory: string, changes: Change[]): Failure {
 
 export function noRepository(path: string, stderr: string): Failure {
   return new Failure('usage', `${path} is no git repository that can be read: ${lastLine(stderr)}`, {
-    ...(/dubious ownership/.test(stderr) && { remedy: `git config --global --add safe.directory ${path}` }),
+    remedy: /dubious ownership/.test(stderr)
+      ? `git config --global --add safe.directory ${path}`
+      : 'name the top directory of a git repository',
   })
 }
 

@@ -237,9 +237,10 @@ describe('a git repository', () => {
   test.each(['path', 'URL'])('by its %s says which names are like one that it has not got', async (by) => {
     const path = await repository()
     const origin = by === 'path' ? path : `file://${path}`
-    const failure = await failing({ git: origin, ref: 'v10' })
+    const failure = await failing({ git: origin, ref: 'next' })
     expect(failure).toMatchObject({ kind: 'usage', remedy: expect.stringContaining('git ls-remote') })
-    expect(failure.message).toBe(`${origin} has no branch, tag or commit "v10"`)
+    expect(failure.message).toBe(`${origin} has no branch, tag or commit "next"`)
+    expect((await failing({ git: origin, ref: 'v10' })).message).toMatch(/"v10"; it has v1$/)
     expect((await failing({ git: origin, ref: 'mai' })).message).toMatch(/"mai"; it has main$/)
     expect((await failing({ git: origin, ref: '0123456789abcdef' })).kind).toBe('usage')
   })
