@@ -1,7 +1,8 @@
 /** A directory with a file `series` in it, which names the patches in order, as quilt has it. */
-import { readdir, readFile, realpath } from 'node:fs/promises'
+import { readdir, realpath } from 'node:fs/promises'
 import { dirname, isAbsolute, join, resolve, sep } from 'node:path'
 import { Failure } from '../failure.ts'
+import { readInput } from '../input.ts'
 
 export interface Listed {
   /** As the file `series` names it. */
@@ -29,12 +30,24 @@ export async function listedPatches(
     for (const { name, line } of listedIn(text)) {
       const where = `${list}:${line}`
       if (/\s-p(?!1$)\S*$/.test(name)) {
-        throw new Failure('usage', `${where}: ${name}: only patches for -p1 are applied`)
+        throw new Failure('usage', `${where}: ${name}: only patches for -p1 are applied`, {
+          remedy: 'make the patch with git format-patch, or git diff, from the top of the tree',
+        })
       }
       const file = name.replace(/\s+-p1$/, '')
+      const twin = patches.find((one) => one.name === file)
+      if (twin) {
+        throw new Failure('usage', `${where}: ${file} is named twice, first at ${twin.where}`, {
+          remedy: 'take one of the two lines out',
+        })
+      }
       patches.push({ name: file, path: await insidePath(root, file, where), where })
     }
-    if (patches.length === 0) throw new Failure('usage', `${list} names no patch`)
+    if (patches.length === 0) {
+      throw new Failure('usage', `${list} names no patch`, {
+        remedy: "write the patches' names to it, one a line, or use --series none",
+      })
+    }
     return { list, patches }
   }
   return undefined
@@ -64,29 +77,29 @@ export async function patchesOfAll(directory: string): Promise<string[]> {
 }
 
 async function readIfThere(file: string): Promise<string | undefined> {
-  try {
-    return await readFile(file, 'utf8')
-  } catch (error) {
-    const { code } = error as NodeJS.ErrnoException
-    if (code !== 'ENOENT' && code !== 'ENOTDIR') throw error
-    return undefined
-  }
+  return (await readInput(file))?.toString()
 }
 
 /** A patch named by somebody else's file must lie below that file's directory, symbolic links followed. */
 async function insidePath(root: string, name: string, where: string): Promise<string> {
   const path = resolve(root, name)
   if (isAbsolute(name) || !path.startsWith(root + sep)) {
-    throw new Failure('usage', `${where}: ${name} lies outside ${root}; expected a path below it`)
+    throw new Failure('usage', `${where}: ${name} lies outside ${root}`, {
+      remedy: 'copy it there, and name it by a path below that directory',
+    })
   }
   let real: string
   try {
     real = await realpath(path)
   } catch {
-    throw new Failure('usage', `${where}: there is no patch ${path}`)
+    throw new Failure('usage', `${where}: there is no patch ${path}`, {
+      remedy: 'add the file, or take the line out',
+    })
   }
   if (!real.startsWith(root + sep)) {
-    throw new Failure('usage', `${where}: ${name} leads out of ${root} by a symbolic link`)
+    throw new Failure('usage', `${where}: ${name} leads out of ${root} by a symbolic link`, {
+      remedy: 'put a copy in the place of the link',
+    })
   }
   return real
 }

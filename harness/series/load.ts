@@ -77,7 +77,9 @@ export async function configuredSeries(config: Config, read: ReadPart = loadPart
   }
   const option = patches === undefined ? '--series-version' : `--patches ${patches}`
   if (patches === undefined && seriesVersion === undefined) return null
-  throw new Failure('usage', `${option}: there is no series to take patches of`)
+  throw new Failure('usage', `${option}: there is no series to take patches of`, {
+    remedy: 'name a series with --series, or leave the option out',
+  })
 }
 
 /**
@@ -100,7 +102,9 @@ export async function loadSeries(
   const notes = parts.flatMap((part) => part.notes)
   const count = applied ?? patches.length
   if (count > patches.length) {
-    throw new Failure('usage', `--patches ${count}: more than the ${patches.length} of ${named.join(', ')}`)
+    throw new Failure('usage', `--patches ${count}: more than the ${patches.length} of ${named.join(', ')}`, {
+      remedy: `a number from 0 to ${patches.length}, or leave it out for all of them`,
+    })
   }
   const said = await profileOf(parts, profileFile)
   const profile =
@@ -141,7 +145,9 @@ async function profileOf(parts: Part[], file: string | undefined): Promise<Parse
   if (file !== undefined) {
     const said = await readProfile(file)
     if (said) return said
-    throw new Failure('usage', `--profile: there is no file ${file}`)
+    throw new Failure('usage', `--profile: there is no file ${file}`, {
+      remedy: 'name a file, or leave --profile out for the one beside the series',
+    })
   }
   const places = parts.toReversed().flatMap(({ profiles }) => profiles)
   const place = places.find((one) => existsSync(one))

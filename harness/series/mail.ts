@@ -16,6 +16,8 @@ export interface Mail {
   diff: Diff
   /** Content-Type says format=flowed (RFC 3676): a mailer was free to wrap lines and to put blanks before them. */
   flowed: boolean
+  /** Content-Type says that it is HTML. */
+  html: boolean
   /** All its lines ended in CR LF, which `bytes` and `body` no longer have. */
   crlf: boolean
 }
@@ -65,11 +67,13 @@ export async function readMail(origin: string, bytes: Buffer, directory: string)
     /^(content-transfer-encoding:\s*(quoted-printable|base64)|content-type:\s*multipart)/im.test(header) ||
     /^(subject|from):.*=\?/im.test(header)
   const decoded = encoded ? await decode(raw, directory) : undefined
+  const type = field(header, 'content-type') ?? ''
   const mail = {
     ...{ origin, bytes: raw, messageId: field(header, 'message-id')?.trim() },
     subject: parseSubject(decoded?.subject ?? utf8(field(header, 'subject') ?? '')),
     body: decoded?.body ?? body,
-    flowed: /format\s*=\s*"?flowed/i.test(field(header, 'content-type') ?? ''),
+    flowed: /format\s*=\s*"?flowed/i.test(type),
+    html: /^\s*text\/html/i.test(type),
   }
   // Line ends of a Windows mailer inside an encoded body; git am would leave them in and then not apply.
   const windows = mail.body.includes('\r\n') && !/[^\r]\n/.test(mail.body)

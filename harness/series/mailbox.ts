@@ -5,6 +5,7 @@ import { promisify } from 'node:util'
 import { gunzip } from 'node:zlib'
 import { withPrivateDirectory } from '../../qemu/private-directory.ts'
 import { Failure } from '../failure.ts'
+import { readInput } from '../input.ts'
 import { tryGit } from '../tree/git.ts'
 import { type Mail, readMail } from './mail.ts'
 
@@ -58,7 +59,11 @@ async function splitMails(file: string, content: Buffer, directory: string): Pro
   const quoting = content.subarray(0, 20).toString('latin1').startsWith('From mboxrd@z') ? ['--mboxrd'] : []
   const args = ['mailsplit', '-b', '-d6', '--keep-cr', ...quoting, `-o${directory}`, whole]
   const { status, stderr } = await tryGit(directory, args)
-  if (status !== 0) throw new Failure('usage', `git cannot split ${file} into mails: ${stderr.trim()}`)
+  if (status !== 0) {
+    throw new Failure('usage', `git cannot split ${file} into mails: ${stderr.trim()}`, {
+      remedy: 'save the mails again, each with its header',
+    })
+  }
   const names = (await readdir(directory)).filter((name) => /^\d{6}$/.test(name))
   return names.sort().map((name) => join(directory, name))
 }
@@ -67,7 +72,7 @@ async function splitMails(file: string, content: Buffer, directory: string): Pro
 async function readBytes(file: string): Promise<Buffer> {
   const { size } = await stat(file)
   if (size > mostBytes) throw tooLarge(file, size, mostBytes)
-  const content = await readFile(file)
+  const content = (await readInput(file)) ?? Buffer.alloc(0)
   if (content[0] !== 0x1f || content[1] !== 0x8b) return content
   try {
     return await promisify(gunzip)(content, { maxOutputLength: mostBytes })

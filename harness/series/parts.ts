@@ -1,9 +1,9 @@
 /** One series out of what a user may name: a directory, a mailbox, a range of commits. */
 import { existsSync } from 'node:fs'
-import { readFile } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
 import { withPrivateDirectory } from '../../qemu/private-directory.ts'
 import { Failure } from '../failure.ts'
+import { readInput } from '../input.ts'
 import { fetchThread, prerequisites, withTrailers } from './b4.ts'
 import { trespass } from './diff.ts'
 import { listedPatches, patchesOfAll, seriesFiles } from './folder.ts'
@@ -62,7 +62,9 @@ export async function loadPart(
   for (const { mail } of part.patches) {
     const wrong = trespass(mail.diff)
     if (wrong)
-      throw new Failure('usage', `${mail.origin}: '${mail.subject.title}' ${wrong}: it is not applied`)
+      throw new Failure('usage', `${mail.origin}: '${mail.subject.title}' ${wrong}: it is not applied`, {
+        remedy: 'leave the patch out; ask whoever sent it what it is for',
+      })
   }
   return part
 }
@@ -171,7 +173,7 @@ async function readPatches(files: readonly { path: string; where: string }[]): P
   return withPrivateDirectory('copylab-mail-', async (directory) => {
     const read: Mail[] = []
     for (const [index, { path, where }] of files.entries()) {
-      const bytes = await readFile(path)
+      const bytes = (await readInput(path)) ?? Buffer.alloc(0)
       checkMail(bytes, path, where)
       const mail = await readMail(where === path ? path : `${where}: ${basename(path)}`, bytes, directory)
       checkPatch(mail, index + 1, files.length)

@@ -1,6 +1,6 @@
-import { readFile } from 'node:fs/promises'
 import { z } from 'zod'
-import { type Parsed, parseYaml } from '../config/yaml.ts'
+import { map, type Parsed, parseYaml } from '../config/yaml.ts'
+import { readInput } from '../input.ts'
 
 /** Calls that user space copies with: ioctls of <linux/fs.h>, and copy_file_range(2) between block devices. */
 export const abis = ['BLKCOPY', 'BLKCOPYV', 'copy_file_range'] as const
@@ -31,11 +31,6 @@ export type Path = (typeof paths)[number]
 const offered = z.union([z.boolean(), z.string().min(1)], {
   error: "expected true, false or a patch's file name without number and .patch",
 })
-
-/** A map with these keys and no others. */
-function map<S extends z.ZodRawShape>(fields: S) {
-  return z.strictObject(fields, { error: `expected ${Object.keys(fields).join(', ')}` })
-}
 
 /** What is not mentioned is not there. */
 function each<K extends string>(names: readonly K[]) {
@@ -110,12 +105,6 @@ export interface Profile {
  * @throws Failure('usage') with file and line when it is wrong.
  */
 export async function readProfile(file: string): Promise<Parsed<ProfileFile> | null> {
-  let text: string
-  try {
-    text = await readFile(file, 'utf8')
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return null
-    throw error
-  }
-  return parseYaml(file, text, profileSchema)
+  const text = await readInput(file)
+  return text ? parseYaml(file, text.toString(), profileSchema) : null
 }

@@ -45,6 +45,7 @@ export async function rangePatches({ path, from, to }: Source & { kind: 'range' 
     if (status === 0) return stdout
     throw new Failure('usage', `${path}:${from}..${to}: git cannot read the range: ${stderr.trim()}`, {
       command: `git -C ${path} ${args.join(' ')}`,
+      remedy: 'name a git repository and two of its branches, tags or commits: REPOSITORY:A..B',
     })
   }
   const [first, last] = await Promise.all(
@@ -54,12 +55,15 @@ export async function rangePatches({ path, from, to }: Source & { kind: 'range' 
   const commits = Number(await ask('rev-list', '--count', range))
   const where = `${basename(path)}:${from}..${to}`
   if (commits === 0) {
-    throw new Failure('usage', `${where} is empty: ${to} has no commit that ${from} has not`)
+    throw new Failure('usage', `${where} is empty: ${to} has no commit that ${from} has not`, {
+      remedy: 'name the base first: REPOSITORY:BASE..TOPIC',
+    })
   }
   if (commits > mostCommits) {
     throw new Failure(
       'usage',
       `${where} has ${commits} commits; more than ${mostCommits} are not taken as a series`,
+      { remedy: 'name a base that is nearer' },
     )
   }
   const merges = await ask('rev-list', '--merges', '--oneline', range)

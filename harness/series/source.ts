@@ -44,6 +44,10 @@ export function sourceOf(spec: string): Source {
       remedy: 'name a directory, a mailbox, a range of commits as REPOSITORY:A..B, or none',
     })
   }
-  if (!existsSync(path)) throw new Failure('usage', `${spec}: there is no repository ${path}`)
+  if (!existsSync(path)) {
+    throw new Failure('usage', `${spec}: there is no repository ${path}`, {
+      remedy: 'name the path of a git repository that is there',
+    })
+  }
   return { kind: 'range', path, from, to }
 }

@@ -21,7 +21,12 @@ interface Candidate {
   patches: Mail[]
   cover: Mail | undefined
   /** Why it cannot be the series. */
-  lack?: string
+  lack?: Lack
+}
+
+interface Lack {
+  what: string
+  remedy: string
 }
 
 /**
@@ -37,7 +42,10 @@ export function findThread(name: string, mails: Mail[], wanted?: number): Thread
   const own = mails.filter(({ subject }) => !subject.reply)
   const candidates = candidatesOf(own).sort((a, b) => b.version - a.version || b.total - a.total)
   if (candidates.length === 0) {
-    throw new Failure('usage', `${name} holds ${mails.length} mails, and none of them is a patch`, {
+    const html = mails.some((mail) => mail.html) ? ' (HTML is not read)' : ''
+    const what =
+      mails.length === 1 ? 'one mail, which is no patch' : `${mails.length} mails, and none is a patch`
+    throw new Failure('usage', `${name} holds ${what}${html}`, {
       remedy: 'expected mails as git format-patch or git send-email makes them',
     })
   }
@@ -47,15 +55,16 @@ export function findThread(name: string, mails: Mail[], wanted?: number): Thread
     throw new Failure(
       'usage',
       `--series-version ${wanted}: ${name} has no version ${wanted}; it has: ${known}`,
+      { remedy: 'name one of these, or leave the option out for the newest whole one' },
     )
   }
   const open = candidates.filter(({ version }) => wanted === undefined || version === wanted)
   const newest = open.find(({ lack }) => lack === undefined)
   if (!newest) {
     const [first] = open
-    throw new Failure('usage', `${name}: ${first?.lack}`, {
-      remedy: 'save the whole thread, or choose another one of its versions with --series-version',
-    })
+    const { what = '', remedy = '' } = first?.lack ?? {}
+    const others = versions.length > 1 ? ', or choose another one of its versions with --series-version' : ''
+    throw new Failure('usage', `${name}: ${what}`, { remedy: `${remedy}${others}` })
   }
   const rivals = open.filter(
     ({ version, total, lack }) => version === newest.version && total > 0 && total !== newest.total && !lack,
@@ -73,7 +82,7 @@ export function findThread(name: string, mails: Mail[], wanted?: number): Thread
   const { patches, cover, version, total } = newest
   const notes = open
     .filter((one) => one.version > version)
-    .map((one) => `${name}: version ${version} is taken, as ${one.lack}`)
+    .map((one) => `${name}: version ${version} is taken, as ${one.lack?.what}`)
   const loose = open.find((one) => one.version === version && one.total === 0 && one !== newest)
   if (loose) notes.push(`${name}: left out, as they have no number: ${loose.patches.map(titleOf).join(', ')}`)
   if (total === 0 && patches.length > 1)
@@ -111,27 +120,32 @@ function isSame(a: Mail, b: Mail): boolean {
 }
 
 /** Why numbered patches are no whole series. */
-function lackOf(version: number, total: number, patches: Mail[]): string | undefined {
+function lackOf(version: number, total: number, patches: Mail[]): Lack | undefined {
   if (tooMany(total)) return tooMany(total)
   const of = version > 1 ? `of version ${version} ` : ''
   const at = (number: number) => patches.filter(({ subject }) => subject.number === number)
   for (let number = 1; number <= total; number += 1) {
     const [first, second] = at(number)
-    if (first && second)
-      return `patch ${number} of ${total} ${of}is there twice: ${titleOf(first)} and ${titleOf(second)}`
+    if (!first || !second) continue
+    const what = `patch ${number} of ${total} ${of}is there twice: ${titleOf(first)} and ${titleOf(second)}`
+    return { what, remedy: 'take the wrong one out' }
   }
   const missing = Array.from({ length: total }, (_, index) => index + 1).filter(
     (number) => !at(number).length,
   )
-  if (missing.length === 1) return `patch ${missing[0]} of ${total} ${of}is missing`
-  if (missing.length) return `patches ${ranges(missing)} of ${total} ${of}are missing`
+  const remedy = 'save the whole thread'
+  if (missing.length === 1) return { what: `patch ${missing[0]} of ${total} ${of}is missing`, remedy }
+  if (missing.length) return { what: `patches ${ranges(missing)} of ${total} ${of}are missing`, remedy }
   const stray = patches.find(({ subject }) => (subject.number ?? 0) > total)
-  if (stray) return `there is a patch ${stray.subject.number} of ${total}: ${titleOf(stray)}`
-  return undefined
+  if (!stray) return undefined
+  const what = `there is a patch ${stray.subject.number} of ${total}: ${titleOf(stray)}`
+  return { what, remedy: 'mend its subject, or take it out' }
 }
 
-function tooMany(count: number): string | undefined {
-  return count > mostPatches ? `it has ${count} patches; more than ${mostPatches} are not taken` : undefined
+function tooMany(count: number): Lack | undefined {
+  if (count <= mostPatches) return undefined
+  const what = `it has ${count} patches; more than ${mostPatches} are not taken`
+  return { what, remedy: 'save the one thread that you want to test' }
 }
 
 /** `1-3, 5`. */
@@ -153,7 +167,10 @@ export function checkPatch(mail: Mail, number: number, total: number): string[] 
   const { origin, diff, flowed } = mail
   const which = `${origin}: patch ${number} of ${total}, ${titleOf(mail)},`
   const attach = 'send it with git send-email, or attach what git format-patch wrote'
-  if (diff.files.length === 0) throw new Failure('usage', `${which} has no diff`, { remedy: attach })
+  if (diff.files.length === 0) {
+    const why = mail.html ? ': it was sent as HTML' : ''
+    throw new Failure('usage', `${which} has no diff${why}`, { remedy: attach })
+  }
   const { damage } = diff
   if (damage?.kind === 'cut') {
     const place = `inside the hunk ${damage.hunk} of ${damage.path}, in line ${damage.line} of its text`

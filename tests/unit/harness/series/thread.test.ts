@@ -154,8 +154,12 @@ describe('refused with one clear message', () => {
     ],
     ['a number that is too high', `${of5(1, 2, 3, 4, 5, 6)}`, "there is a patch 6 of 5: 'patch 6'"],
     ['more patches than anybody sends', mail('[PATCH 1/2000] a'), 'it has 2000 patches; more than 1000'],
-    ['answers only', mail('Re: [PATCH] a'), 'holds 1 mails, and none of them is a patch'],
-    ['talk only', mail('hello', { body: 'How are you?' }), 'none of them is a patch'],
+    ['answers only', mail('Re: [PATCH] a'), 'holds one mail, which is no patch'],
+    [
+      'talk only',
+      mail('hello', { body: 'Hi' }) + mail('hi', { body: 'Hello' }),
+      'holds 2 mails, and none is a patch',
+    ],
     [
       'two series at once',
       ['[PATCH 1/1] a', '[PATCH 1/2] b', '[PATCH 2/2] c'].map((subject) => mail(subject)).join(''),
