@@ -8,13 +8,13 @@ import type { ReportOptions } from './commands/report.ts'
 import type { CommandContext, RunOptions } from './commands/run.ts'
 import type { Overrides } from './config/load.ts'
 import type { CellOptions } from './matrix/planned.ts'
-import { addConfigOptions } from './options.ts'
+import { addConfigOptions, words } from './options.ts'
 
 /** Runs a command that has been parsed. */
 export type Start = (run: (context: CommandContext) => Promise<number>) => Promise<void>
 
 const statuses =
-  '\nExit status: 0 all passed, 1 a case failed, 2 usage or configuration, 3 infrastructure, 130 or 143 interrupted, 141 nobody reads the output.\n'
+  '\nExit status: 0 all passed, 1 a case failed or a patch has a finding, 2 usage or configuration, 3 infrastructure, 130 or 143 interrupted, 141 nobody reads the output.\n'
 
 const seriesOptions: (keyof Overrides)[] = ['series', 'seriesVersion', 'patches', 'profile']
 const machineOptions: (keyof Overrides)[] = [
@@ -37,6 +37,8 @@ export function commandLine(start: Start): Command {
     )
     .version(version)
     .enablePositionalOptions()
+    // As all other messages; what follows it is said by each command.
+    .configureOutput({ outputError: (text, write) => write(text.replace(/^error: /, 'copylab: ')) })
     .addHelpText('after', statuses)
 
   addConfigOptions(program.command('run'), overrides)
@@ -259,13 +261,16 @@ export function commandLine(start: Start): Command {
       }),
     )
   addCacheCommands(program, start)
-  for (const command of [program, ...program.commands].flatMap((one) => [one, ...one.commands]))
+  for (const command of [program, ...program.commands].flatMap((one) => [one, ...one.commands])) {
     command.exitOverride()
+    command.showHelpAfterError(`  remedy:  ${nameOf(command)} --help shows what there is`)
+  }
   return program
 }
 
-function words(value: string, before: string[] | undefined): string[] {
-  return [...(before ?? []), ...value.split(',').filter(Boolean)]
+/** `copylab cache prune` */
+function nameOf(command: Command): string {
+  return command.parent ? `${nameOf(command.parent)} ${command.name()}` : command.name()
 }
 
 /** Values that may have commas in them, one each time the option is given. */

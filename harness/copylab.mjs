@@ -209,7 +209,7 @@ if (wantsHelp) {
   // Asking for help installs nothing; before the first set-up there is only this.
   if (!existsSync(join(modules, 'esbuild'))) {
     process.stdout.write(
-      'Usage: copylab <run|test|build|list|matrix|report|shell|bench|doctor> [options]\n\n' +
+      'Usage: copylab <run|test|build|check-series|list|matrix|report|shell|bench|cache|doctor> [options]\n\n' +
         'The first command other than --help installs what copylab needs. npm start is the same as copylab run.\n',
     )
     process.exit(0)

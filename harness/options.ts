@@ -1,4 +1,4 @@
-import { type Command, Option } from 'commander'
+import { type Command, InvalidArgumentError, Option } from 'commander'
 import type { Overrides } from './config/load.ts'
 
 /** The options that override copylab.yaml. */
@@ -29,14 +29,19 @@ const options: Record<keyof Overrides, () => Option> = {
     new Option(
       '--kconfig <names>',
       'sets of copylab.yaml, fragments in kconfigs/ or paths of fragments, separated by commas; may be repeated',
-    ).argParser((value, before: string[] | undefined) => [
-      ...(before ?? []),
-      ...value.split(',').filter(Boolean),
-    ]),
+    ).argParser(words),
   qemu: () => new Option('--qemu <name>', 'an emulator of copylab.yaml, or a program'),
   accel: () => new Option('--accel <name>', 'auto, kvm or tcg').choices(['auto', 'kvm', 'tcg']),
   memory: () => new Option('--memory <MiB>', "the guest's memory"),
   results: () => new Option('--results <directory>', 'where results are written'),
+}
+
+/** Reads an option that may be repeated, and may have several values separated by commas. */
+export function words(value: string, before: string[] | undefined): string[] {
+  const named = value.split(',').map((word) => word.trim())
+  // An empty variable of a script must not pass for a choice of nothing.
+  if (named.some((word) => word === '')) throw new InvalidArgumentError('Expected names separated by commas.')
+  return [...(before ?? []), ...named]
 }
 
 export function addConfigOptions(command: Command, names: (keyof Overrides)[]): Command {

@@ -18,6 +18,7 @@ import { checkTexts } from '../check/text.ts'
 import { type Config, loadConfig, type Overrides } from '../config/load.ts'
 import type { Emit } from '../events.ts'
 import { Failure } from '../failure.ts'
+import { readFragments } from '../kernel/fragments.ts'
 import { showProgress } from '../report/progress.ts'
 import { applySeries } from '../series/apply.ts'
 import type { Diff } from '../series/diff.ts'
@@ -51,6 +52,8 @@ export async function checkSeries(options: CheckOptions, { cwd, signal }: Comman
   if (checks.has('sparse')) await needProgram('sparse', '--version')
   const { tree: names, only: _only, ...overrides } = options
   const first = await loadConfig(cwd, overrides)
+  // Before anything is fetched for them.
+  await readFragments(first.kconfig)
   const labels = names ?? first.trees.map(({ label }) => label)
   const progress = showProgress({ stream: process.stderr })
   const results: TreeResult[] = []

@@ -2,6 +2,7 @@ import { withPrivateDirectory } from '../../qemu/private-directory.ts'
 import { inPutDirectory, putFiles, runCommand, runShell, shellTools } from '../../qemu/shell.ts'
 import { loadConfig, type Overrides } from '../config/load.ts'
 import { Failure } from '../failure.ts'
+import { readFragments } from '../kernel/fragments.ts'
 import { showProgress } from '../report/progress.ts'
 import { bootCell, provideCell } from '../run/cell.ts'
 import { planCell } from '../run/plan.ts'
@@ -28,6 +29,8 @@ export async function shell(
     })
   }
   const config = await loadConfig(cwd, options)
+  // Before anything is fetched for them.
+  await readFragments(config.kconfig)
   const cell = planCell(config, await configuredSeries(config))
   const files = putFiles(options.put ?? [])
   const progress = showProgress({ stream: process.stderr })

@@ -26,7 +26,11 @@ export function kconfigSets(
       throw new Failure('usage', `${at} ${fragment} has the same name; expected one that no fragment has`)
     }
     const circle = circleFrom(name, sets)
-    if (circle) throw new Failure('usage', `${at} the set contains itself: ${circle.join(' > ')}`)
+    if (circle) {
+      throw new Failure('usage', `${at} the set contains itself: ${circle.join(' > ')}`, {
+        remedy: `take ${circle.at(-1)} out of ${circle.at(-2)}`,
+      })
+    }
   }
   return sets
 }

@@ -1,7 +1,7 @@
-import { readFile } from 'node:fs/promises'
 import { dirname, join, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { Failure } from '../failure.ts'
+import { readInput } from '../input.ts'
 import { seriesPaths } from '../series/source.ts'
 import { checkSource, parseTree, resolvedSource } from '../tree/spec.ts'
 import { fragmentsOf, kconfigSets } from './kconfigs.ts'
@@ -146,12 +146,8 @@ async function findFile(cwd: string): Promise<{ file: string; text: string }> {
   }
   places.push(join(projectRoot, fileName))
   for (const file of places) {
-    try {
-      return { file, text: await readFile(file, 'utf8') }
-    } catch (cause) {
-      if ((cause as NodeJS.ErrnoException).code === 'ENOENT') continue
-      throw new Failure('usage', `cannot read ${file}: ${(cause as Error).message}`, { cause })
-    }
+    const content = await readInput(file)
+    if (content) return { file, text: content.toString() }
   }
   throw new Failure('usage', `there is no ${fileName} in ${cwd} or above it, nor in ${projectRoot}`)
 }

@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { machineValues, matrixSchema, seriesSchema } from './matrix-schema.ts'
+import { map } from './yaml.ts'
 
 /** A Debian source package, optionally pinned: `linux-source-6.12` or `linux-source-6.12=6.12.57-1`. */
 const sourcePackage = z
@@ -68,7 +69,7 @@ const name = z
   .regex(/^\w[\w.+-]*$/, 'expected letters, digits and . + - _ only, a letter, digit or _ first')
 
 /** What the guest runs on. */
-export const machineSchema = z.strictObject({
+export const machineSchema = map({
   /** A name under `qemus:`, else a program: its name on the PATH, or its path. */
   qemu: z.string().min(1).default('qemu-system-x86_64'),
   accel: machineValues.accel.default('auto'),
@@ -92,7 +93,7 @@ export const defaultKconfig: readonly string[] = [
 const words = z.array(z.string().min(1), { error: 'expected a list of fragments and sets' }).min(1)
 
 /** The whole of copylab.yaml. Unknown keys are refused: a misspelt key must not pass for a default. */
-export const fileSchema = z.strictObject({
+export const fileSchema = map({
   trees: z.record(name, treeSchema),
   qemus: z.record(name, qemuSchema).default({}),
   /** The name under `trees:` that is built. */

@@ -1,5 +1,5 @@
-import { readFile } from 'node:fs/promises'
 import { Failure } from '../failure.ts'
+import { readInput } from '../input.ts'
 
 /** One requested option: `CONFIG_X=y` has the value `y`, `# CONFIG_X is not set` has `n`. */
 export interface Request {
@@ -16,6 +16,9 @@ export interface Request {
 /** What a line of a fragment ends in to ask for an option that only some trees have. */
 const optionalMark = /\s+# if the tree has it$/
 
+/** What other tools take for an include; as a comment it would be passed over in silence. */
+const includes = /^\s*(#\s*include\s+["<]|(-?include|source)\s)/
+
 /** The options of one .config or fragment, in order. */
 export function parseConfig(file: string, text: string): Request[] {
   const requests: Request[] = []
@@ -27,11 +30,13 @@ export function parseConfig(file: string, text: string): Request[] {
     const set = /^CONFIG_(\w+)=(\S.*?)\s*$/.exec(line)
     if (unset?.[1]) requests.push({ name: unset[1], value: 'n', where })
     else if (set?.[1] && set[2]) requests.push({ name: set[1], value: set[2], where, ...optional })
-    else if (line.trim() && !line.startsWith('#')) {
-      throw new Failure(
-        'usage',
-        `${where}: expected CONFIG_X=value or # CONFIG_X is not set, not ${line.trim()}`,
-      )
+    else if (includes.test(line)) {
+      throw new Failure('usage', `${where}: a fragment cannot include another: ${line.trim()}`, {
+        remedy: 'name both, in kconfig: of copylab.yaml or with --kconfig',
+      })
+    } else if (line.trim() && !line.startsWith('#')) {
+      const problem = `${where}: expected CONFIG_X=value or # CONFIG_X is not set, not ${line.trim()}`
+      throw new Failure('usage', problem, { remedy: 'mend the line, or make it a comment with #' })
     }
   }
   return requests
@@ -67,12 +72,10 @@ export function configLine({ name, value }: Pick<Request, 'name' | 'value'>): st
 }
 
 async function readFragment(file: string): Promise<string> {
-  try {
-    return await readFile(file, 'utf8')
-  } catch (cause) {
-    throw new Failure('usage', `cannot read the kconfig fragment ${file}: ${(cause as Error).message}`, {
-      remedy: 'copylab.yaml and --kconfig take names of files in kconfigs/ without .config, or paths',
-      cause,
-    })
-  }
+  const content = await readInput(file)
+  if (content) return content.toString()
+  throw new Failure('usage', `there is no kconfig fragment ${file}`, {
+    remedy:
+      'copylab.yaml and --kconfig take sets of copylab.yaml, names of files in kconfigs/ without .config, or paths',
+  })
 }

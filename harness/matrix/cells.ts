@@ -59,6 +59,7 @@ export function expandMatrix({ file, matrix }: Pick<Config, 'file' | 'matrix'>):
     throw new Failure(
       'usage',
       `${matrix.where}: matrix: exclude takes away every cell, and include adds none`,
+      { remedy: 'exclude less' },
     )
   }
   return combinations.map(({ values, include }) => ({

@@ -1,6 +1,7 @@
 /** The cells that the options of a command line ask for, and the options that ask for one of them again. */
 import type { Config, Overrides } from '../config/load.ts'
 import { Failure } from '../failure.ts'
+import { readFragments } from '../kernel/fragments.ts'
 import { configWords } from '../options.ts'
 import { type Cell, planCell } from '../run/plan.ts'
 import { configuredSeries } from '../series/load.ts'
@@ -14,10 +15,19 @@ export interface CellOptions extends Overrides {
 }
 
 /**
- * The one cell that the configuration describes, or those of its matrix.
+ * The one cell that the configuration describes, or those of its matrix. Their fragments were read, so that a wrong one is
+ * told before anything is fetched.
  * @throws Failure('usage')
  */
 export async function plannedCells(config: Config, options: CellOptions): Promise<Cell[]> {
+  const cells = await cellsOf(config, options)
+  // Many cells have few sets of fragments.
+  const kconfigs = new Map(cells.map(({ kconfig }) => [kconfig.join('\n'), kconfig]))
+  for (const kconfig of kconfigs.values()) await readFragments(kconfig)
+  return cells
+}
+
+async function cellsOf(config: Config, options: CellOptions): Promise<Cell[]> {
   if (!isOfMatrix(options)) return [planCell(config, await configuredSeries(config))]
   const [option] = configWords(options)
   if (option !== undefined) {

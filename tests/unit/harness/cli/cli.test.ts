@@ -116,8 +116,9 @@ test.each([
 ] as const)(
   '%s ends what runs, with status %i',
   async (signal, status) => {
-    const text = 'trees: { x: { debian: linux-source-9.9 } }\ntree: x\nkconfig: [boot]\n'
+    const text = 'trees: { x: { debian: linux-source-9.9 } }\ntree: x\nkconfig: [./a.config]\n'
     await writeFile(join(directory, 'copylab.yaml'), text)
+    await writeFile(join(directory, 'a.config'), 'CONFIG_A=y\n')
     vi.stubEnv('XDG_CACHE_HOME', directory)
     await withLock('tree-linux-source-9.9', async () => {
       const child = copylab('build')
