@@ -2,8 +2,8 @@
 import { Failure } from '../failure.ts'
 import { lastLookId } from '../run/last-look.ts'
 import { count, exitStatus } from '../run/outcome.ts'
+import { findingsOf, type Results, sortRuns } from './sort-runs.ts'
 import { type CaseSummary, type CellSummary, isLost, type Summary, summaryVersion } from './summary.ts'
-import { findingsOf, type Results, sortRuns } from './together.ts'
 
 /** What a directory of results has of a cell. */
 export interface CellPart {

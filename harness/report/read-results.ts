@@ -2,7 +2,7 @@ import { existsSync } from 'node:fs'
 import { constants, readdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { readSummary } from './read-summary.ts'
-import type { Results } from './together.ts'
+import type { Results } from './sort-runs.ts'
 
 /**
  * Reads directories of results. One without a summary is that of a machine that died before it had begun: what the
