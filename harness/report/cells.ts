@@ -133,11 +133,12 @@ export function showCells(options: CellsDisplayOptions): CellsDisplay {
     drawn = 0
   })
 
-  const change = (name: string, changes: Partial<Live>) => {
+  const set = (name: string, changes: Partial<Live>) => {
     const view = views.get(name)
-    if (!view) return
-    if (view.started === undefined) view.started = now()
-    Object.assign(view, changes)
+    if (view) Object.assign(view, { started: view.started ?? now() }, changes)
+  }
+  const change = (name: string, changes: Partial<Live>) => {
+    set(name, changes)
     if (live) draw()
   }
   const judge = (name: string, outcomes: readonly CaseOutcome[]) => {
@@ -158,7 +159,8 @@ export function showCells(options: CellsDisplayOptions): CellsDisplay {
         if (!live) say(err, `${name}: ${event.step}: ${event.detail ?? 'started'}`)
         break
       case 'step-progress':
-        change(name, { detail: progressOf(event) })
+        // There are thousands of these: the next tick draws them.
+        set(name, { detail: progressOf(event) })
         break
       case 'step-finished':
         if (!live && !event.cached) say(err, `${name}: ${event.step}: ${duration(event.ms)}`)
