@@ -10,6 +10,8 @@ export async function runUnitTests(
   const vitest = await createQuietVitest({
     root,
     reporters: ['dot'],
+    // A hang is to end, and a busy machine is none.
+    ...{ testTimeout: 120_000, hookTimeout: 120_000 },
     include: [`${directory}/**/*.test.ts`],
   })
   const cancel = () => void vitest.cancelCurrentRun('keyboard-input')

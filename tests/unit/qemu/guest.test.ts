@@ -4,10 +4,13 @@ import { release } from 'node:os'
 import { join } from 'node:path'
 import { Writable } from 'node:stream'
 import { fileURLToPath } from 'node:url'
-import { expect, onTestFinished, test } from 'vitest'
+import { expect, onTestFinished, test, vi } from 'vitest'
 import { bootGuest, type Guest, type GuestOptions } from '../../../qemu/guest.ts'
 import { runCommand } from '../../../qemu/shell.ts'
 import { agentProgram, script, temporaryDirectory } from './support.ts'
+
+// It starts real programs, and the machine may be busy.
+vi.setConfig({ testTimeout: 60_000 })
 
 /** Options for a guest without disks whose QEMU is a script; $console is its console's log. */
 function machine(body: string): GuestOptions {

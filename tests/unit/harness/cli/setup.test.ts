@@ -1,3 +1,4 @@
+import { writeFileSync } from 'node:fs'
 import { chmod, copyFile, mkdir, mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -209,8 +210,16 @@ test("an option behind -- is the guest's", async () => {
 })
 
 test('of two at once one sets up', async () => {
-  await fakeProgram('apt-get', `${record('apt-get')}; sleep 0.3; touch "$COPYLAB_TEST/flex"`)
-  const both = await Promise.all([copylab(['run'], asRoot), copylab(['run'], asRoot)])
+  await fakeProgram(
+    'apt-get',
+    `${record('apt-get')}; while [ ! -f "$COPYLAB_TEST/waiting" ]; do sleep 0.1; done; touch "$COPYLAB_TEST/flex"`,
+  )
+  const started = [copylab(['run'], asRoot), copylab(['run'], asRoot)]
+  for (const { stderr } of started)
+    stderr.on('data', (chunk: Buffer) => {
+      if (chunk.includes('waiting for another')) writeFileSync(join(directory, 'waiting'), '')
+    })
+  const both = await Promise.all(started)
   expect(both.map(({ exitCode }) => exitCode)).toEqual([0, 0])
   expect(both.map(({ stderr }) => stderr).join()).toContain('waiting for another copylab that is setting up')
   expect(await calls()).toEqual([install, npmCi])
