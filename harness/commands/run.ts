@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { quoted } from '../../qemu/lost.ts'
 import { loadConfig, projectRoot } from '../config/load.ts'
+import { expected } from '../failure.ts'
 import { type CellOptions, cellWords, plannedCells } from '../matrix/planned.ts'
 import { wantedReports, writeReports } from '../report/write-reports.ts'
 import { findCases } from '../run/cases.ts'
@@ -65,7 +66,11 @@ export async function run(names: string[], options: RunOptions, context: Command
     process.stdout.write(`${showPlan(options.resume ? whatIsLeft(plan) : plan)}\n`)
     return 0
   }
-  const totals = await runPlan(plan, request, there)
+  const totals = await runPlan(plan, request, there).catch(async (error) => {
+    // The only cell has come to nothing, which is a result, too.
+    if (expected(error)?.kind === 'infra') await writeReports(plan, reports)
+    throw error
+  })
   process.stdout.write(`${closingLine(totals)}\n`)
   await writeReports(plan, reports)
   if (!context.signal.aborted) return exitStatus(totals, { shard: plan.shard !== undefined })

@@ -33,5 +33,10 @@ export async function readSummary(results: string): Promise<Summary> {
       `has version ${version} of the schema, and this copylab reads version ${summaryVersion}`,
       'use the copylab that wrote it',
     )
-  throw refuse(`is no summary of a run: ${z.prettifyError(error)}`, 'copy it again from where it was written')
+  const [first] = error.issues
+  const where = first?.path.join('.') || 'the file'
+  throw refuse(
+    `is no summary of a run: ${where}: ${first?.message}`,
+    'give directories that copylab run has written its results to',
+  )
 }

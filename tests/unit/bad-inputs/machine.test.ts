@@ -70,10 +70,13 @@ describe('a program that is not there', () => {
   })
 
   test('QEMU', async () => {
-    expect(await lab.refused(3, ['run'], { ...(await without()), leaves: ['results'] })).toBe(
+    const told = ['run', '--reporter', 'junit']
+    expect(await lab.refused(3, told, { ...(await without()), leaves: ['results'] })).toBe(
       `there is no QEMU called qemu-system-x86_64
   remedy:  install qemu-system-x86, or choose another with --qemu; copylab doctor lists the choices`,
     )
+    // Whoever reads that alone must not take it for a run without failures.
+    expect(await readFile(lab.at('results/junit.xml'), 'utf8')).toContain('there is no QEMU called')
   })
 
   test('sparse', async () => {
