@@ -38,11 +38,13 @@ export async function runMake(options: MakeOptions): Promise<void> {
   signal?.throwIfAborted()
   requirePrograms(programs)
   // If copylab is killed, make hears of it and ends its children; they keep the lock until the last has ended.
-  const command = ['setpriv', '--pdeathsig', 'TERM', 'make', ...args]
+  // With one descriptor for both, a compiler's warning comes behind the line that names its object: of two pipes nobody knows.
+  const together = ['sh', '-c', 'exec "$@" 2>&1', 'sh']
+  const command = ['setpriv', '--pdeathsig', 'TERM', ...together, 'make', ...args]
   const child = spawn(command[0] as string, command.slice(1), {
     detached: true,
     env: environment,
-    stdio: ['ignore', 'pipe', 'pipe', lock],
+    stdio: ['ignore', 'pipe', 'ignore', lock],
   })
   const closed = once(child, 'close') as Promise<[number | null]>
   const kill = (name: NodeJS.Signals) => {
@@ -69,7 +71,6 @@ export async function runMake(options: MakeOptions): Promise<void> {
   )
   createInterface({ input: output }).on('line', (line) => onLine?.(line))
   child.stdout?.on('data', (data) => output.write(data))
-  child.stderr?.on('data', (data) => output.write(data))
   try {
     const [status] = await closed
     output.end()
