@@ -250,7 +250,7 @@ test.each([
   ],
   [
     'linux:v1..v2',
-    /^\$\/linux:v1\.\.v2: git cannot read the range: fatal: not a git repository[^]*\n {2}command: git -C \$\/linux .*\n {2}remedy: {2}name a git repository and two/,
+    /^\$\/linux:v1\.\.v2: git cannot read the range: fatal: not a git repository[\s\S]*\n {2}command: git -C \$\/linux .*\n {2}remedy: {2}name a git repository and two/,
   ],
 ])('%s, which is no series', async (series, message) => {
   expect(await lab.refused(2, ['build', '--series', series])).toMatch(message)
