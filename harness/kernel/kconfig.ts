@@ -30,7 +30,11 @@ export async function configure(
     const text = await readFile(join(source, file), 'utf8').catch(() => '')
     for (const request of parseConfig(file, text)) wanted.set(request.name, request)
   }
-  for (const request of requests) wanted.set(request.name, request)
+  for (const request of requests) {
+    // Of the options of one choice the last that is y wins: a request comes after what it overrides.
+    wanted.delete(request.name)
+    wanted.set(request.name, request)
+  }
   const allconfig = join(build, 'copylab.config')
   await writeFile(allconfig, `${[...wanted.values()].map(configLine).join('\n')}\n`)
   await make('allnoconfig', `KCONFIG_ALLCONFIG=${allconfig}`)

@@ -1,4 +1,4 @@
-import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
@@ -38,4 +38,12 @@ test('the mark does not excuse an option that the tree has and kconfig dropped',
   const result = configured(`CONFIG_NEEDY=y ${mark}\nCONFIG_NEWER=y ${mark}\n`, '# CONFIG_NEEDY is not set\n')
   await expect(result).rejects.toThrow(/f:1: CONFIG_NEEDY is wanted y/)
   await expect(result).rejects.not.toThrow('NEWER')
+})
+
+test('a request comes after what tinyconfig asks for, since the last y of a choice wins', async () => {
+  await mkdir(join(source, 'kernel/configs'), { recursive: true })
+  await writeFile(join(source, 'kernel/configs/tiny.config'), '# CONFIG_SLUB is not set\nCONFIG_SLOB=y\n')
+  await configured('CONFIG_SLUB=y\n', 'CONFIG_SLUB=y\n')
+  const asked = await readFile(join(build, 'copylab.config'), 'utf8')
+  expect(asked).toBe('CONFIG_SLOB=y\nCONFIG_SLUB=y\n')
 })
