@@ -1,12 +1,7 @@
-/**
- * `<results>/run.jsonl`: a run as it goes, a line each event, so that a run that was killed can go on. It is only ever
- * appended to; what a kill cuts short is the last line, which then does not count.
- */
-import { appendFileSync, closeSync, ftruncateSync, openSync, readFileSync, writeSync } from 'node:fs'
+/** `<results>/run.jsonl`: a run as it goes, a line each event, so that a run that was killed can go on. */
 import { join } from 'node:path'
 import { z } from 'zod'
-import { flock } from '../cache/lock.ts'
-import { Failure } from '../failure.ts'
+import { beginJournalFile, continueJournalFile, readJournalFile } from '../journal-file.ts'
 import { caseSummarySchema, cellAboutSchema, failureSchema } from '../report/summary.ts'
 
 /** A planned cell, as far as another run's results could not pass for its own. */
@@ -60,71 +55,26 @@ export interface JournalWriter {
 
 const pathOf = (results: string) => join(results, 'run.jsonl')
 
+const kind = { instead: 'start the run anew, without --resume' }
+
 /** Begins a journal, in the place of an older one. @throws Failure('usage') when another copylab writes there */
-export async function beginJournal(results: string, header: JournalHeader): Promise<JournalWriter> {
-  const file = await openAlone(results)
-  ftruncateSync(file)
-  writeSync(file, `${JSON.stringify(header)}\n`)
-  return writer(file)
+export function beginJournal(results: string, header: JournalHeader): Promise<JournalWriter> {
+  return beginJournalFile(pathOf(results), header)
 }
 
 /**
  * Opens the journal of an earlier run.
  * @throws Failure('usage') when there is none, it cannot be read, or the run still goes on
  */
-export async function continueJournal(results: string): Promise<{ journal: Journal; writer: JournalWriter }> {
-  // Whoever resumes nothing leaves no file behind.
-  readJournal(results)
-  const file = await openAlone(results)
-  const { bytes, ...journal } = readJournal(results)
-  ftruncateSync(file, bytes)
-  return { journal, writer: writer(file) }
+export function continueJournal(results: string): Promise<{ journal: Journal; writer: JournalWriter }> {
+  return continueJournalFile(pathOf(results), parse, kind)
 }
 
-/** `bytes`: how long it is without what a kill cut short. @throws Failure('usage') */
-export function readJournal(results: string): Journal & { bytes: number } {
-  const path = pathOf(results)
-  let text: string
-  try {
-    text = readFileSync(path, 'utf8')
-  } catch (cause) {
-    throw new Failure('usage', `there is nothing to resume: ${(cause as Error).message}`, {
-      remedy: 'name the directory of the run with --results, or start a run without --resume',
-      cause,
-    })
-  }
-  const whole = text.slice(0, text.lastIndexOf('\n') + 1)
-  const [first, ...rest] = whole.split('\n').slice(0, -1)
-  if (first === undefined)
-    throw new Failure('usage', `there is nothing to resume: ${path} says nothing of a run`)
-  try {
-    const header = headerSchema.parse(JSON.parse(first))
-    return {
-      header,
-      entries: rest.map((line) => entrySchema.parse(JSON.parse(line))),
-      bytes: Buffer.byteLength(whole),
-    }
-  } catch (cause) {
-    throw new Failure('usage', `${path} is damaged, or of another copylab`, {
-      remedy: 'start the run anew, without --resume',
-      cause,
-    })
-  }
+/** @throws Failure('usage') */
+export function readJournal(results: string): Journal {
+  return readJournalFile(pathOf(results), parse, kind).journal
 }
 
-async function openAlone(results: string): Promise<number> {
-  const file = openSync(pathOf(results), 'a')
-  // The kernel drops the lock when this process ends, however it ends.
-  if ((await flock(file, ['--exclusive', '--nonblock'])) === 0) return file
-  closeSync(file)
-  throw new Failure('usage', `another copylab writes its results to ${results}`, {
-    remedy: 'wait for it, or name another directory with --results',
-  })
-}
-
-function writer(file: number): JournalWriter {
-  return {
-    append: (entry) => appendFileSync(file, `${JSON.stringify(entry)}\n`),
-    close: () => closeSync(file),
-  }
+function parse(header: unknown, entries: unknown[]): Journal {
+  return { header: headerSchema.parse(header), entries: entries.map((entry) => entrySchema.parse(entry)) }
 }

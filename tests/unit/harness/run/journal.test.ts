@@ -72,8 +72,8 @@ test('a new run leaves nothing of an older one', async () => {
 })
 
 test.each([
-  ['', 'says nothing of a run'],
-  ['{"journal":1', 'says nothing of a run'],
+  ['', 'says nothing'],
+  ['{"journal":1', 'says nothing'],
   ['{"journal":2}\n', 'is damaged, or of another copylab'],
   [`${JSON.stringify(header)}\n{"cell":"x"}\n`, 'is damaged, or of another copylab'],
   [`${JSON.stringify(header)}\n\0\0\0\n`, 'is damaged, or of another copylab'],
