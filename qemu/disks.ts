@@ -1,5 +1,6 @@
 import { open } from 'node:fs/promises'
 import { basename, dirname } from 'node:path'
+import { Failure, type FailureDetails } from '../harness/failure.ts'
 import { imagePath } from './argv.ts'
 import { type Disk, disksOf, type Topology } from './topology.ts'
 
@@ -16,6 +17,17 @@ export interface GuestDisk {
   nsid?: number
   /** The device is the multipath node of an NVMe namespace; requests go through hidden ones, a path each. */
   multipath?: true
+}
+
+/** A guest came up and did not show all of its disks. */
+export class DisksMissing extends Failure {
+  /** Of the disks, as the topology has them. */
+  readonly names: readonly string[]
+
+  constructor(missing: readonly Disk[], attributes: ReadonlyMap<string, Buffer>, details: FailureDetails) {
+    super('infra', describeMissing(missing, attributes), details)
+    this.names = missing.map(({ name }) => name)
+  }
 }
 
 /** Creates the images, sparse and all zero; throws when one is there already. */

@@ -4,6 +4,9 @@ import { Failure } from '../failure.ts'
 import { configLine, parseConfig, type Request } from './fragments.ts'
 import { type Definitions, explainOption, readKconfig } from './kconfig-files.ts'
 
+/** kconfig has not kept an option that was asked for. */
+export class OptionDropped extends Failure {}
+
 /** What `make tinyconfig` merges over allnoconfig, where the tree has it. */
 const tinyFragments = [
   'kernel/configs/tiny-base.config',
@@ -56,13 +59,17 @@ function configValues(config: string): Map<string, string> {
   return new Map(parseConfig('.config', config).map(({ name, value }) => [name, value]))
 }
 
-async function droppedFailure(options: Definitions, final: string, dropped: Request[]): Promise<Failure> {
+async function droppedFailure(
+  options: Definitions,
+  final: string,
+  dropped: Request[],
+): Promise<OptionDropped> {
   const values = configValues(await readFile(final, 'utf8'))
   const reasons = dropped.flatMap((request) => [
     `${request.where}: CONFIG_${request.name} is wanted ${request.value}, but kconfig made it ${values.get(request.name) ?? 'n'}`,
     ...explainOption(request.name, request.value, options, values).map((line) => `    ${line}`),
   ])
-  return new Failure('usage', reasons.join('\n'), {
+  return new OptionDropped('usage', reasons.join('\n'), {
     log: final,
     remedy: 'add what is missing to a fragment, or take the line out',
   })

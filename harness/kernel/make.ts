@@ -1,6 +1,7 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { createWriteStream } from 'node:fs'
+import { readFile } from 'node:fs/promises'
 import { createInterface } from 'node:readline'
 import { PassThrough } from 'node:stream'
 import { finished } from 'node:stream/promises'
@@ -8,7 +9,7 @@ import { quoted } from '../../qemu/lost.ts'
 import { storageRemedy } from '../cache/room.ts'
 import { Failure } from '../failure.ts'
 import { requirePrograms } from '../programs.ts'
-import { firstError } from './errors.ts'
+import { BuildRefused, firstErrorIn, isMachinesFault } from './errors.ts'
 
 export interface MakeOptions {
   /** Everything after `make`. */
@@ -31,7 +32,7 @@ const graceMs = 2000
 
 /**
  * Runs make in a process group of its own, which ends as a whole when the signal is aborted.
- * @throws Failure('infra') with the first error of the build, the log and the command.
+ * @throws Failure('infra') with the first error of the build, the log and the command; BuildRefused when the sources are at fault.
  */
 export async function runMake(options: MakeOptions): Promise<void> {
   const { args, environment, log, lock, signal, onLine } = options
@@ -82,8 +83,13 @@ export async function runMake(options: MakeOptions): Promise<void> {
       throw new Failure('infra', message, { command, ...storageRemedy(unwritten.message), cause: unwritten })
     }
     if (status === 0) return
-    const why = await firstError(log)
-    throw new Failure('infra', `the kernel does not build: ${why}`, { log, command, ...storageRemedy(why) })
+    const text = await readFile(log, 'utf8')
+    const why = firstErrorIn(text)
+    const message = `the kernel does not build: ${why}`
+    const details = { log, command, ...storageRemedy(why) }
+    // Without a status, make itself was killed.
+    if (status === null || isMachinesFault(text)) throw new Failure('infra', message, details)
+    throw new BuildRefused(why, message, details)
   } finally {
     clearTimeout(timer)
     signal?.removeEventListener('abort', abort)
