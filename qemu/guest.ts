@@ -6,7 +6,7 @@ import { AgentChannel, type Command, type CommandOptions } from './agent.ts'
 import { type Machine, qemuArgv, traceLogPath } from './argv.ts'
 import { findProgram } from './cc.ts'
 import { ConsoleLog } from './console.ts'
-import { createImages, describeMissing, diskAttributes, type GuestDisk, matchDisks } from './disks.ts'
+import { createImages, DisksMissing, diskAttributes, type GuestDisk, matchDisks } from './disks.ts'
 import { GuestLost, quoted } from './lost.ts'
 import { channelBackends, processorTime, type QemuProcess, startQemu } from './process.ts'
 import { QmpClient } from './qmp.ts'
@@ -198,6 +198,11 @@ export class Guest {
     return this.#lost
   }
 
+  /** The host could not keep what the guest wrote to a disk. */
+  get ioError(): string | undefined {
+    return this.#ioError
+  }
+
   /** Runs a command in the guest and collects its output. Rejects with GuestLost when the guest does not survive it. */
   async exec(argv: readonly string[], options: ExecOptions = {}): Promise<ExecResult> {
     const { input, timeoutMs, signal } = options
@@ -339,7 +344,7 @@ export class Guest {
         return
       }
       if (performance.now() > deadline) {
-        throw new Failure('infra', describeMissing(missing, attributes), {
+        throw new DisksMissing(missing, attributes, {
           log: this.consoleLog,
           command: quoted(this.argv),
           remedy: 'look in the console log for the driver; kconfigs/ has to enable it',

@@ -1,9 +1,11 @@
+export const lostReasons = ['panic', 'hung', 'exited', 'boot-timeout', 'agent'] as const
+
 /**
  * A guest that can no longer be used. `panic`: also a machine that the kernel has reset without a word, as a triple
  * fault does. `boot-timeout`: its agent never spoke, and the host hardly let QEMU run; `agent`: it spoke nonsense.
  */
 export class GuestLost extends Error {
-  readonly reason: 'panic' | 'hung' | 'exited' | 'boot-timeout' | 'agent'
+  readonly reason: (typeof lostReasons)[number]
   readonly consoleTail: string
   /** The first complaint of the kernel since the boot, as in `findSplat`. */
   readonly splat: string | undefined

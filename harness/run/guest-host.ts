@@ -53,7 +53,7 @@ export interface GuestHost {
 }
 
 /** A kernel that does not come up, or not without a complaint, must not cost a boot for every case. */
-const bootAttempts = 2
+const usualAttempts = 2
 
 /**
  * @param directory private; a folder per boot is made in it. Disk images go with their guest, or with `directory`; logs stay
@@ -64,7 +64,10 @@ export async function hostGuests(o: {
   boot: (directory: string) => Promise<Guest>
   /** Boots of this cell that earlier sittings of the run have made. */
   boots?: number
+  /** So many boots that come to nothing, or to a complaint, are enough. */
+  bootAttempts?: number
 }): Promise<GuestHost> {
+  const { bootAttempts = usualAttempts } = o
   const socket = join(o.directory, 'guests')
   let facts: GuestFacts | undefined
   let current: Promise<Guest> | undefined

@@ -1,6 +1,6 @@
 /** What is wrong with a guest that no case will look at any more. */
 import type { Guest } from '../../qemu/guest.ts'
-import { isKernelsFault } from '../../qemu/lost.ts'
+import { GuestLost, isKernelsFault } from '../../qemu/lost.ts'
 import type { GuestFacts } from './guest-host.ts'
 import type { CaseOutcome, Verdict } from './outcome.ts'
 import { emptyRecord } from './record.ts'
@@ -11,6 +11,8 @@ export interface Complaint {
   reason: string
   /** What the kernel has said of it. */
   messages: string
+  /** The guest was lost. */
+  lost?: GuestLost['reason']
 }
 
 /**
@@ -38,11 +40,13 @@ export async function lookAt(guest: Guest): Promise<Complaint | undefined> {
     if (leaks) return { verdict: 'fail', reason: `kmemleak: ${leaks.split('\n')[0]}`, messages: leaks }
     const trouble = await guest.trouble()
     if (trouble === undefined) return undefined
-    return { verdict: 'fail', reason: trouble, messages: guest.console.tail(400) }
+    const verdict = trouble === guest.ioError ? 'infra' : 'fail'
+    return { verdict, reason: trouble, messages: guest.console.tail(400) }
   } catch (error) {
     const { message, consoleTail = '', splat } = error as Error & Record<string, string | undefined>
     const verdict = isKernelsFault(error as Error) ? 'fail' : 'infra'
-    return { verdict, reason: splat ?? message, messages: consoleTail }
+    const lost = error instanceof GuestLost ? { lost: error.reason } : {}
+    return { verdict, reason: splat ?? message, messages: consoleTail, ...lost }
   }
 }
 
@@ -51,7 +55,7 @@ export const lastLookId = 'kernel/end'
 
 /** @param command runs the cases again that the guest has run */
 export function lastOutcome(complaint: Complaint & { facts: GuestFacts }, command: string): CaseOutcome {
-  const { verdict, reason, messages, facts } = complaint
+  const { verdict, reason, messages, facts, lost } = complaint
   const details = `after the last case, see boot-${facts.boot}.console: ${reason}`
   return {
     ...{ id: lastLookId, group: 'kernel', description: 'no complaint after the last case' },
@@ -60,6 +64,7 @@ export function lastOutcome(complaint: Complaint & { facts: GuestFacts }, comman
     record: {
       ...{ ...emptyRecord, dmesg: messages, boot: facts.boot, qemu: facts.argv },
       ...(verdict === 'fail' ? { splat: reason } : { infra: reason }),
+      ...(lost && { lost }),
     },
   }
 }

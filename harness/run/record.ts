@@ -1,5 +1,6 @@
 /** What a case leaves behind: written by the fixtures into vitest's `task.meta`, read by the reporters. */
 import { z } from 'zod'
+import { lostReasons } from '../../qemu/lost.ts'
 import type { Profile } from '../series/profile.ts'
 
 const range = z.strictObject({ offset: z.int(), bytes: z.int() })
@@ -56,6 +57,8 @@ export const caseRecordSchema = z.strictObject({
   infra: z.string().optional(),
   /** The kernel's own complaint, which fails the case. */
   splat: z.string().optional(),
+  /** What has become of the guest, as GuestLost has it; absent when it has survived. */
+  lost: z.enum(lostReasons).optional(),
   /** Kernel messages of the case, or the console's tail when the guest is lost. */
   dmesg: z.string(),
   /** Which boot of the cell the case ran on; 0 when there was none. */

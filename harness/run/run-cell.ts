@@ -8,7 +8,7 @@ import type { Emit } from '../events.ts'
 import { Failure } from '../failure.ts'
 import { patchesOf } from '../series/load.ts'
 import { bootCell, isSlow, type ProvidedCell, provideCell, slowness } from './cell.ts'
-import { hostGuests } from './guest-host.ts'
+import { type GuestHost, hostGuests } from './guest-host.ts'
 import { type KnownFailure, withKnown } from './known-failures.ts'
 import { lastOutcome } from './last-look.ts'
 import type { CaseOutcome, CellFacts, RunReporter } from './outcome.ts'
@@ -25,6 +25,10 @@ export interface CellRun {
   /** Boots that earlier sittings have results of; those of this one count on from there. */
   earlierBoots: number
   signal: AbortSignal
+  /** Boots a guest of the cell. Default: bootCell. */
+  boot?: typeof bootCell
+  /** As hostGuests() takes it. */
+  bootAttempts?: number
 }
 
 /** Under TCG the longest case takes some seconds, and on a machine with several times the load a minute. */
@@ -51,49 +55,67 @@ export async function provideForCases(
 export async function runCellCases(
   { cell, cases }: PlannedCell,
   provided: ProvidedCell,
-  { results, known, reporter, commandFor, earlierBoots, signal }: CellRun,
+  run: CellRun,
 ): Promise<CaseOutcome[]> {
+  const { results, known, reporter, commandFor, earlierBoots, signal } = run
   const consoles = await consolesIn(join(results, cell.name))
   // Those of an earlier run, which may have had more boots.
   if (!earlierBoots) await Promise.all(consoles.map(({ path }) => rm(path, { force: true })))
   const boots = earlierBoots && Math.max(earlierBoots, ...consoles.map(({ boot }) => boot))
+  return withGuests(provided, { ...run, boots }, async (guests) => {
+    // The first guest boots while this loads.
+    await loadVitest()
+    reporter.onCellStart?.(provided.facts)
+    const outcomes = await runCases({
+      root: projectRoot,
+      facts: provided.facts,
+      cases,
+      known,
+      context: {
+        socket: guests.socket,
+        ...contextOf(provided),
+        caseTimeoutMs: isSlow(provided) ? slowness * caseTimeoutMs : caseTimeoutMs,
+      },
+      reporter,
+      commandFor,
+      signal,
+    })
+    const complaint = signal.aborted ? undefined : await guests.lastLook()
+    if (!complaint || signal.aborted) return outcomes
+    const again = commandFor(...new Set(cases.map(({ group }) => group)))
+    const last = withKnown(known, provided.facts, lastOutcome(complaint, again))
+    reporter.onCaseEnd?.(provided.facts, last)
+    return [...outcomes, last]
+  })
+}
+
+/**
+ * Boots the cell for as long as `work` takes. The guests' consoles are left in the results.
+ * @param o.boots those that earlier sittings have made
+ * @throws Failure
+ */
+export async function withGuests<T>(
+  provided: ProvidedCell,
+  o: Pick<CellRun, 'results' | 'signal' | 'boot' | 'bootAttempts'> & { boots?: number },
+  work: (guests: GuestHost) => Promise<T>,
+): Promise<T> {
+  const { results, signal, boot = bootCell, boots, bootAttempts } = o
   return withPrivateDirectory('copylab-', async (directory) => {
     const guests = await hostGuests({
       directory,
-      boots,
-      boot: (place) => bootCell(provided, place, { signal, emit: () => {} }),
+      boot: (place) => boot(provided, place, { signal, emit: () => {} }),
+      ...(boots !== undefined && { boots }),
+      ...(bootAttempts !== undefined && { bootAttempts }),
     })
     // An interrupted run must not wait for vitest to wind up before its machine is gone.
     const end = () => void guests.close()
     signal.addEventListener('abort', end, { once: true })
     try {
-      // The first guest boots while this loads.
-      await loadVitest()
-      reporter.onCellStart?.(provided.facts)
-      const outcomes = await runCases({
-        root: projectRoot,
-        facts: provided.facts,
-        cases,
-        known,
-        context: {
-          socket: guests.socket,
-          ...contextOf(provided),
-          caseTimeoutMs: isSlow(provided) ? slowness * caseTimeoutMs : caseTimeoutMs,
-        },
-        reporter,
-        commandFor,
-        signal,
-      })
-      const complaint = signal.aborted ? undefined : await guests.lastLook()
-      if (!complaint || signal.aborted) return outcomes
-      const again = commandFor(...new Set(cases.map(({ group }) => group)))
-      const last = withKnown(known, provided.facts, lastOutcome(complaint, again))
-      reporter.onCaseEnd?.(provided.facts, last)
-      return [...outcomes, last]
+      return await work(guests)
     } finally {
       signal.removeEventListener('abort', end)
       await guests.close()
-      await keepConsoles(directory, join(results, cell.name))
+      await keepConsoles(directory, join(results, provided.facts.cell.name))
     }
   })
 }
