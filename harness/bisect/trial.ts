@@ -33,7 +33,11 @@ export const trialSchema = z.discriminatedUnion('result', [
     warnings: z.array(z.string()).optional(),
   }),
   /** The case has failed, or the kernel has complained before, in or after it. */
-  common.extend({ result: z.literal('fail'), signature: signatureSchema, reason }),
+  common.extend({
+    ...{ result: z.literal('fail'), signature: signatureSchema, reason },
+    /** Bytes, over all copies of the case. */
+    ...{ copied: z.number(), offloaded: z.number() },
+  }),
   /** The kernel, the series or the machine has not got what the case needs. */
   common.extend({ result: z.literal('not run'), reason }),
   /** The kernel did not come up: it panicked, hung or had the machine reset, while QEMU did its work. */
