@@ -45,7 +45,7 @@ export class Workshop {
   static async open(options: WorkshopOptions): Promise<Workshop> {
     const { tree, cache } = options
     const requests = await readFragments(options.fragments)
-    const text = [`${tree.lock} ${tree.id}`, ...requests.map(configLine)].join('\n')
+    const text = [tree.objects, ...requests.map(configLine)].join('\n')
     const hash = createHash('sha256').update(text).digest('hex').slice(0, 12)
     const directory = join(cache, 'check', `${tree.label}-${hash}`)
     await mkdir(directory, { recursive: true, mode: 0o700 })

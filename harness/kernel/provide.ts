@@ -171,9 +171,8 @@ async function buildKernel(
   const detail = series ? `${series.name}, ${series.patches.length} patches, on ${tree.version}` : 'none'
   await step('series', detail, () => applySeries(tree, series, options))
 
-  // One build directory for a tree and a configuration: another series then compiles only what it changes. A pin and
-  // the unpinned package can be the same tree under two locks, so the lock is part of the name.
-  const hashes = [`${tree.lock} ${tree.id}`, requests.map(configLine).join('\n')].map(shortHash)
+  // One build directory for a tree and a configuration: another series then compiles only what it changes.
+  const hashes = [tree.objects, requests.map(configLine).join('\n')].map(shortHash)
   const buildDirectory = join(cache, 'build', [tree.label, ...hashes].join('-'))
   await mkdir(buildDirectory, { recursive: true, mode: 0o700 })
   await writeFile(join(buildDirectory, buildLockFile), tree.lock)

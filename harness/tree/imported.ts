@@ -47,7 +47,7 @@ export async function provideImported(
     const ready = readReady(directory)
     if (!ready || ready.stamp !== stamp || !existsSync(join(directory, 'source', '.git'))) return undefined
     const { id, version, base } = ready
-    return { id, version, base, label, git: join(directory, 'source'), lock }
+    return { id, version, base, label, git: join(directory, 'source'), lock, objects: `${lock} ${id}` }
   }
   return (
     known() ??

@@ -29,6 +29,11 @@ export interface Tree {
   base: string
   /** Name for withLock(). */
   lock: string
+  /**
+   * Names the build directories: trees with the same one share their objects, as the commits of a repository do. A pin and
+   * the unpinned package can be the same content under two locks, so the lock is part of it.
+   */
+  objects: string
 }
 
 /**
@@ -62,7 +67,7 @@ export function knownTree(spec: TreeSpec, cache: string): Tree | undefined {
   const ready = readReady(directory)
   if (!ready || !existsSync(join(directory, 'source', '.git'))) return undefined
   const { id, version, base } = ready
-  return { id, version, base, label, git: join(directory, 'source'), lock }
+  return { id, version, base, label, git: join(directory, 'source'), lock, objects: `${lock} ${id}` }
 }
 
 /** Where a tree lies in the cache. */

@@ -36,7 +36,7 @@ export async function provideCommit(
     const { id, version } = await record(clone, commit, wanted, place, options)
     return {
       ...{ id, version: versionOf(version, head, suffix), base: commit },
-      ...{ label: place.label, git: clone, lock: place.lock },
+      ...{ label: place.label, git: clone, lock: place.lock, objects: place.lock },
     }
   }
   // Nothing is fetched, and nobody waited for, when it is there.

@@ -15,7 +15,7 @@ export async function toyTree(directory: string, files: Record<string, string>):
   await git(path, ['commit', '--quiet', '--message=base'])
   const base = await git(path, ['rev-parse', 'HEAD'])
   const id = await git(path, ['rev-parse', 'HEAD^{tree}'])
-  return { id, label: '6.12', version: '6.12.1-1', git: path, base, lock: 'tree-toy' }
+  return { id, label: '6.12', version: '6.12.1-1', git: path, base, lock: 'tree-toy', objects: 'toy' }
 }
 
 /** A patch as git format-patch writes it, made by a change that `edit` does in the toy tree; the tree is put back. */
