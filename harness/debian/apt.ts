@@ -3,6 +3,8 @@ import { execa } from 'execa'
 import { Failure } from '../failure.ts'
 
 export interface AptOptions {
+  /** Which of apt's programs; apt-cache only looks into the lists. */
+  program?: 'apt-get' | 'apt-cache' | undefined
   /** Where apt-get runs, and what `download` puts packages into. */
   directory: string
   signal?: AbortSignal | undefined
@@ -20,21 +22,21 @@ export interface AptResult {
 const noHooks = fileURLToPath(new URL('no-hooks.conf', import.meta.url))
 
 /**
- * Runs apt-get as whoever copylab runs as, with the machine's settings but without its hooks, and returns what it
+ * Runs apt-get, or another of apt's programs, as whoever copylab runs as, with the machine's settings but without its hooks, and returns what it
  * said, whatever its exit status.
  * @param settings `Name=value` each, as `-o` takes them
  */
 export async function aptGet(
   args: string[],
   settings: string[],
-  { directory, signal, note }: AptOptions,
+  { directory, signal, note, program = 'apt-get' }: AptOptions,
 ): Promise<AptResult> {
   const always = ['APT::Status-Fd=1', 'Acquire::Retries=3']
   // As root, apt would otherwise download as a user who cannot enter a private directory.
   if (process.getuid?.() === 0) always.push('APT::Sandbox::User=root')
   signal?.throwIfAborted()
   const child = execa(
-    'apt-get',
+    program,
     [
       `--config-file=${noHooks}`,
       '--quiet',

@@ -58,6 +58,17 @@ export async function availableVersion(source: DebianSource, options: DownloadOp
 }
 
 /**
+ * All versions of a package that the archive has, the newest first.
+ * @param options `directory` stays empty
+ * @throws Failure('infra') when there is none, or no network to ask
+ */
+export async function availableVersions(source: DebianSource, options: DownloadOptions): Promise<string[]> {
+  const { stdout } = await askFor(source, ['madison', source.debian], { ...options, program: 'apt-cache' })
+  // linux-source-7.2 | 7.2.12-1~bpo13+1 | ADDRESS trixie-backports/main amd64 Packages
+  return [...new Set([...stdout.matchAll(/^ *[^ |]+ \| +([^ |]+) \|/gm)].map(([, version = '']) => version))]
+}
+
+/**
  * Downloads a package of a suite and everything that it depends on, as if nothing at all were installed: what comes
  * depends on the archive alone, not on this machine.
  * @throws Failure('infra')
@@ -100,16 +111,17 @@ export async function downloadWithDependencies(
 async function askFor(
   source: DebianSource,
   args: string[],
-  options: DownloadOptions,
+  options: DownloadOptions & Pick<AptOptions, 'program'>,
   suites: string[] = [],
   extra: string[] = [],
 ): Promise<AptResult> {
-  const { aptState, directory, step, signal, emit } = options
+  const { aptState, directory, step, signal, emit, program } = options
   const note = (note: string) => emit?.({ type: 'step-progress', step, note })
   const apt: AptOptions = { directory, signal, note }
+  const ask = (settings: string[]) => aptGet(args, [...settings, ...extra], { ...apt, program })
   const wanted = source.suite === undefined ? undefined : [...new Set([source.suite, ...suites])]
   if (!wanted) {
-    const tried = await aptGet(args, extra, apt)
+    const tried = await ask([])
     if (tried.exitCode === 0) return tried
   }
   // apt locks its lists too, but fails where it should wait.
@@ -124,7 +136,7 @@ async function askFor(
             update: [],
           }
         : await readOwnLists({ ...apt, aptState })
-      const tried = await aptGet(args, [...settings, ...extra], apt)
+      const tried = await ask(settings)
       if (tried.exitCode === 0) return tried
       const words = aptErrors(tried, ...[update].flat())
       throw new Failure('infra', `cannot download the Debian package ${sourceName(source)}: ${words}`, {
