@@ -1,32 +1,17 @@
 import { readFileSync } from 'node:fs'
 import { Command, Option } from 'commander'
 import { checkNames } from './check/result.ts'
+import { addBisectCommands } from './cli/bisect.ts'
+import { addCacheCommands } from './cli/cache.ts'
+import { examples, machineOptions, overrides, type Start, seriesOptions, statuses } from './cli/help.ts'
 import type { BenchOptions } from './commands/bench.ts'
 import type { CheckOptions } from './commands/check-series.ts'
 import type { MatrixOptions } from './commands/matrix.ts'
 import type { ReportOptions } from './commands/report.ts'
-import type { CommandContext, RunOptions } from './commands/run.ts'
+import type { RunOptions } from './commands/run.ts'
 import type { Overrides } from './config/load.ts'
 import type { CellOptions } from './matrix/planned.ts'
 import { addConfigOptions, words } from './options.ts'
-
-/** Runs a command that has been parsed. */
-export type Start = (run: (context: CommandContext) => Promise<number>) => Promise<void>
-
-const statuses =
-  '\nExit status: 0 all passed, 1 a case failed or a patch has a finding, 2 usage or configuration, 3 infrastructure, 130 or 143 interrupted, 141 nobody reads the output.\n'
-
-const seriesOptions: (keyof Overrides)[] = ['series', 'seriesVersion', 'patches', 'profile']
-const machineOptions: (keyof Overrides)[] = [
-  'tree',
-  'dirty',
-  ...seriesOptions,
-  'kconfig',
-  'qemu',
-  'accel',
-  'memory',
-]
-const overrides: (keyof Overrides)[] = [...machineOptions, 'results']
 
 /** The command line. Commands are imported when they are asked for, so that each starts with what it needs only. */
 export function commandLine(start: Start): Command {
@@ -260,6 +245,7 @@ export function commandLine(start: Start): Command {
         return doctor(context)
       }),
     )
+  addBisectCommands(program, start)
   addCacheCommands(program, start)
   for (const command of [program, ...program.commands].flatMap((one) => [one, ...one.commands])) {
     command.exitOverride()
@@ -276,64 +262,4 @@ function nameOf(command: Command): string {
 /** Values that may have commas in them, one each time the option is given. */
 function eachOf(value: string, before: string[] | undefined): string[] {
   return [...(before ?? []), value]
-}
-
-function addCacheCommands(program: Command, start: Start): void {
-  const cache = program
-    .command('cache')
-    .description('what is kept: list, evict, verify, and carry kernels to other machines')
-    .addHelpText(
-      'after',
-      examples(
-        'copylab cache ls',
-        'copylab cache limit 40G',
-        'copylab cache prune --max-size 20G --dry-run',
-        'copylab cache export kernels.tar.gz',
-        'copylab cache import kernels.tar.gz',
-      ),
-    )
-  const load = () => import('./commands/cache.ts')
-  cache
-    .command('ls')
-    .description('kernels, trees and build directories, what was used last first')
-    .option('--json', 'for programs')
-    .action((options: { json?: boolean }) => start(async () => (await load()).cacheLs(options)))
-  cache
-    .command('prune')
-    .description('evict what was used longest ago, and nothing that is in use')
-    .option('--max-size <size>', 'what is to remain at most, such as 20G (default: the limit)')
-    .option('--dry-run', 'only print what would go')
-    .action((options: { maxSize?: string; dryRun?: boolean }) =>
-      start(async (context) => (await load()).cachePrune(options, context)),
-    )
-  cache
-    .command('limit')
-    .description('show or set what every build keeps the cache below')
-    .argument('[size]', 'such as 40G, or none')
-    .action((size?: string) => start(async () => (await load()).cacheLimitCommand(size)))
-  cache
-    .command('verify')
-    .description('check that kernels and trees are as they were made; status 3 if one is not')
-    .option('--full', 'read every object of the trees, which takes minutes')
-    .option('--remove', 'remove what is damaged: it is made again when it is needed')
-    .action((options: { full?: boolean; remove?: boolean }) =>
-      start(async (context) => (await load()).cacheVerify(options, context)),
-    )
-  cache
-    .command('export')
-    .description('write kernels to a file that another machine imports')
-    .argument('<file>', 'a .tar, or a .tar.gz')
-    .argument('[key...]', 'what the keys of the kernels begin with; all of them when none is named')
-    .action((file: string, keys: string[]) =>
-      start(async (context) => (await load()).cacheExport(file, keys, context)),
-    )
-  cache
-    .command('import')
-    .description('put the kernels of such a file into the cache')
-    .argument('<file>')
-    .action((file: string) => start(async (context) => (await load()).cacheImport(file, context)))
-}
-
-function examples(...lines: string[]): string {
-  return `\nExamples:\n${lines.map((line) => `  ${line}`).join('\n')}\n${statuses}`
 }

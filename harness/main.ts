@@ -1,6 +1,7 @@
 /** The process: signals, what it says at its end, and its exit status. */
 import { CommanderError } from 'commander'
-import { commandLine, type Start } from './cli.ts'
+import type { Start } from './cli/help.ts'
+import { commandLine } from './cli.ts'
 import { describeFailure, expected } from './failure.ts'
 
 const signalStatus = { SIGHUP: 129, SIGINT: 130, SIGTERM: 143 } as const
@@ -44,6 +45,10 @@ async function main(argv: string[]): Promise<void> {
     process.exitCode = interrupted ?? statusOf(error)
   }
   if (interrupted !== undefined) process.exitCode = interrupted
+  // git bisect run would take an error for a bad commit: only from 128 on it gives up.
+  if (argv[0] === 'bisect' && argv[1] === 'step' && (process.exitCode === 2 || process.exitCode === 3)) {
+    process.exitCode = 128
+  }
   // Nothing is left running; a handle that a library forgot must not keep the process.
   setTimeout(() => process.exit(), 2000).unref()
 }

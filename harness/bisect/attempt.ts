@@ -25,6 +25,8 @@ export interface AttemptOptions {
   results: string
   /** Of this attempt, relative to that: no other attempt may have it. */
   directory: string
+  /** Called when the kernel is there, and no build takes the cores any more. */
+  onProvided?: (() => void) | undefined
   signal: AbortSignal
   emit: Emit
 }
@@ -45,6 +47,7 @@ export async function attempt(cell: Cell, wanted: Wanted, o: AttemptOptions): Pr
     await mkdir(join(results, directory), { recursive: true })
     kernel = await kernelOf(cell, o)
     builtAt = performance.now()
+    o.onProvided?.()
     verdict = wanted.until === 'build' ? builtVerdict(kernel) : await tried(cell, wanted, o)
   } catch (error) {
     signal.throwIfAborted()

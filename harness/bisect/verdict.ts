@@ -55,6 +55,7 @@ function verdictOfLostBoot(error: GuestLost, log: string): Verdict {
     result: 'fail',
     signature: splatSignature(splat, [log, error.consoleTail]),
     reason: withoutStamp(splat),
+    ...{ copied: 0, offloaded: 0 },
   }
 }
 
@@ -81,17 +82,14 @@ export function verdictOfOutcomes(outcomes: readonly CaseOutcome[], log: string)
   const other = find('infra') ?? find('not run')
   if (failed) {
     const reason = withoutStamp(failed.reason ?? '')
-    return { result: 'fail', signature: signatureOf(failed, log), reason }
+    return { result: 'fail', signature: signatureOf(failed, log), reason, ...bytesOf(failed.record) }
   }
   if (other) return { result: other.verdict as 'infra' | 'not run', reason: other.reason ?? '' }
   const [outcome] = outcomes
   if (!outcome) return { result: 'infra', reason: 'the case has no outcome' }
-  const { copies, runtimeMs } = outcome.record
-  return {
-    ...{ result: 'pass', runtimeMs, evidence: evidenceOf(outcome.record) },
-    copied: sum(copies, 'copied'),
-    offloaded: sum(copies, 'offloaded'),
-  }
+  const { record } = outcome
+  const { runtimeMs } = record
+  return { result: 'pass', runtimeMs, ...bytesOf(record), evidence: evidenceOf(record) }
 }
 
 function signatureOf({ reason = '', record }: CaseOutcome, log: string): Signature {
@@ -115,6 +113,10 @@ function evidenceOf({ copies, host }: CaseRecord): string[] {
   })
   const disks = host.map(({ disk, sha256 }) => `${disk} has sha256 ${sha256}`)
   return [...lines, ...new Set(disks)]
+}
+
+function bytesOf({ copies }: CaseRecord): { copied: number; offloaded: number } {
+  return { copied: sum(copies, 'copied'), offloaded: sum(copies, 'offloaded') }
 }
 
 /** A call that has no way to say how much was offloaded says `unknown`: then the tracepoints know. */

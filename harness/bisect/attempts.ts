@@ -1,0 +1,89 @@
+/** The attempts of a bisection: each is made once, in a directory of its own, and its answer is kept in the journal. */
+import { join } from 'node:path'
+import { cacheDirectory } from '../cache/directory.ts'
+import type { Emit } from '../events.ts'
+import { Failure } from '../failure.ts'
+import { lookUpKernel } from '../kernel/provide.ts'
+import type { CaseInfo } from '../run/cases.ts'
+import { NoSeriesForTree } from '../series/parts.ts'
+import { lookUpTree } from '../tree/find.ts'
+import type { Ahead } from './ahead.ts'
+import { attempt } from './attempt.ts'
+import type { Candidate } from './candidate.ts'
+import type { Attempt } from './ends.ts'
+import type { Answers } from './journal.ts'
+import { type Symptom, stageOf } from './question.ts'
+import { type Trial, trialSchema } from './trial.ts'
+
+export interface AttemptOptions {
+  answers: Answers
+  symptom: Symptom
+  /** Of symptoms that a case shows. */
+  info: CaseInfo | null
+  /** Directory of the bisection. */
+  directory: string
+  ahead: Ahead
+  signal: AbortSignal
+  emit: Emit
+}
+
+/** What makes attempts, or finds them in the journal. */
+export function attemptsOf(options: AttemptOptions): Attempt {
+  const { answers, symptom, info } = options
+  const stage = stageOf(symptom)
+  const wanted =
+    stage === 'case' ? { until: stage, info: info as CaseInfo } : { until: stage as 'build' | 'boot' }
+  let count = 0
+  return (candidate) => {
+    count += 1
+    const place = join('attempts', `${String(count).padStart(3, '0')}-${candidate.id}`)
+    return answers.answer(`try ${candidate.id}: ${candidate.title}`, trialSchema, () =>
+      make(candidate, wanted, place, options),
+    )
+  }
+}
+
+async function make(
+  candidate: Candidate,
+  wanted: Parameters<typeof attempt>[1],
+  place: string,
+  { directory, ahead, signal, emit }: AttemptOptions,
+): Promise<Trial> {
+  await ahead.makeWayFor(candidate)
+  try {
+    const cell = await candidate.cell()
+    return await attempt(cell, wanted, {
+      results: directory,
+      directory: place,
+      onProvided: () => ahead.start(cell.machine.cpus),
+      signal,
+      emit,
+    })
+  } catch (error) {
+    if (!(error instanceof NoSeriesForTree)) throw error
+    const { message: reason } = error
+    const nothing = { buildMs: 0, testMs: 0, built: false, kernelKey: null, directory: place }
+    return { startedAt: new Date().toISOString(), ...nothing, result: 'no apply', reason }
+  }
+}
+
+/** Ids of the candidates whose kernel is there, as far as that is known without fetching anything. */
+export async function cachedCandidates(
+  candidates: readonly Candidate[],
+  { signal, emit }: Pick<AttemptOptions, 'signal' | 'emit'>,
+): Promise<string[]> {
+  const cache = cacheDirectory()
+  const found: string[] = []
+  for (const candidate of candidates) {
+    try {
+      const { tree, series, kconfig } = await candidate.cell()
+      const known = await lookUpTree(tree, { cache, signal, emit })
+      if (known && (await lookUpKernel({ tree: known, series, fragments: kconfig, cache })).cached)
+        found.push(candidate.id)
+    } catch (error) {
+      // Whoever asks for this candidate in earnest will be told.
+      if (!(error instanceof Failure)) throw error
+    }
+  }
+  return found
+}

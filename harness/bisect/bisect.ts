@@ -1,0 +1,117 @@
+/** A bisection: both ends, the search between them, and its verdict put to the test. */
+import type { Emit } from '../events.ts'
+import { Failure } from '../failure.ts'
+import type { Candidate, Side, Space } from './candidate.ts'
+import { perStepError } from './confidence.ts'
+import { type Decision, decide, endDecision } from './decide.ts'
+import { type Attempt, type Ends, tryEnds } from './ends.ts'
+import type { Symptom } from './question.ts'
+
+export interface Bisection {
+  space: Space
+  symptom: Symptom
+  /** The symptom is before the change, and what is looked for is what mended it. */
+  fixed: boolean
+  /** How sure the verdict has to be: 0.99. */
+  confidence: number
+  attempt: Attempt
+  emit: Emit
+  /** Hears of what comes next, so that it can be built early. */
+  soon?: (candidates: readonly Candidate[]) => void
+}
+
+/** The first change with the symptom, or the first without it. */
+export interface Found {
+  culprit: Candidate
+  parent: Candidate
+  /** Both were asked again, by attempts of their own. */
+  again: { culprit: Decision; parent: Decision; agree: boolean }
+  /** The end after the change, without it; or why there is no such thing. */
+  without: Decision | { impossible: string } | null
+}
+
+export interface Conclusion {
+  ends: Ends
+  /** In the order in which they were asked. */
+  steps: Decision[]
+  result: { found: Found } | { left: Candidate[] }
+  /** git's own log. */
+  log: string | null
+}
+
+/**
+ * Ends, search, and verification. What is asked follows from the answers alone, so that it may be done again with answers
+ * that are known.
+ * @throws Failure('usage') when the ends are not what they were said to be
+ */
+export async function bisect(bisection: Bisection): Promise<Conclusion> {
+  const { space, confidence, attempt, emit, soon } = bisection
+  const planned = await space.stepsLeft()
+  // The verdict is right if no answer is wrong: those of the search, and two for its verification.
+  const error = perStepError(confidence, planned + 2)
+  const ends = await tryEnds({ ...bisection, error })
+  const ask = (candidate: Candidate) => decide(candidate, ends, attempt)
+  const steps: Decision[] = []
+  if (ends.always && space.unable) {
+    const [culprit, parent] = [space.before, space.unable.candidate]
+    // There is no end without the symptom to compare it with: it was seen each time.
+    const seen = endDecision(ends.without, 'symptom')
+    const again = await verify(culprit, parent, async (one) => (one === culprit ? seen : ask(one)), bisection)
+    return { ends, steps, log: null, result: { found: { culprit, parent, again, without: null } } }
+  }
+  for (;;) {
+    const next = await space.next()
+    const common = { ends, steps, log: (await space.log?.()) ?? null }
+    if ('left' in next) return { ...common, result: { left: next.left } }
+    if ('found' in next) {
+      const { found: culprit, parent } = next
+      emit({ type: 'note', message: `found: ${culprit.title}; it is tried again` })
+      const again = await verify(culprit, parent, ask, bisection)
+      const without = again.agree ? await tryWithout(space, culprit, ask) : null
+      return { ...common, result: { found: { culprit, parent, again, without } } }
+    }
+    const left = await space.stepsLeft()
+    emit({ type: 'note', message: `step ${steps.length + 1}, about ${left} left: ${next.test.title}` })
+    soon?.((await space.upcoming?.()) ?? [])
+    const decision = await ask(next.test)
+    steps.push(decision)
+    emit({ type: 'note', message: `  ${showDecision(decision)}` })
+    await space.tell(next.test, sideOf(decision, bisection), decision.reason)
+  }
+}
+
+/** Where a candidate lies. */
+export function sideOf({ says }: Decision, { space, fixed }: Pick<Bisection, 'space' | 'fixed'>): Side {
+  if (says === 'skip') return 'skip'
+  if (says === 'not run') return space.notRun
+  return (says === 'symptom') === fixed ? 'before' : 'after'
+}
+
+export function showDecision({ says, seen, tried, reason }: Decision): string {
+  if (says === 'skip') return `skipped: ${reason}`
+  if (says === 'not run') return `not run: ${reason}`
+  return `${says === 'symptom' ? 'has it' : 'has it not'}, seen in ${seen} of ${tried}: ${reason}`
+}
+
+type Ask = (candidate: Candidate) => Promise<Decision>
+
+async function verify(
+  culprit: Candidate,
+  parent: Candidate,
+  ask: Ask,
+  bisection: Bisection,
+): Promise<Found['again']> {
+  const again = { culprit: await ask(culprit), parent: await ask(parent) }
+  const agree = sideOf(again.culprit, bisection) === 'after' && sideOf(again.parent, bisection) === 'before'
+  return { ...again, agree }
+}
+
+async function tryWithout(space: Space, culprit: Candidate, ask: Ask): Promise<Found['without']> {
+  if (!space.without) return null
+  try {
+    return await ask(await space.without(culprit))
+  } catch (error) {
+    if (error instanceof Failure && error.kind === 'usage') return { impossible: error.message }
+    throw error
+  }
+}

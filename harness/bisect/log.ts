@@ -1,0 +1,20 @@
+/** A bisection's journal for people, a line each attempt. */
+import { duration } from '../report/progress.ts'
+import type { BisectHeader, Entry } from './journal.ts'
+import { trialSchema } from './trial.ts'
+
+export function logLines({ kind, startedAt, request }: BisectHeader, entries: readonly Entry[]): string[] {
+  const typed = Object.entries(request.options).map(([name, value]) => `${name}: ${JSON.stringify(value)}`)
+  return [`bisect ${kind}, begun ${startedAt}: ${typed.join(', ')}`, ...entries.map(entryLine)]
+}
+
+function entryLine({ ask, answer }: Entry): string {
+  const parsed = trialSchema.safeParse(answer)
+  if (!parsed.success)
+    return `${ask}: ${Array.isArray(answer) ? answer.join(', ') || 'none' : JSON.stringify(answer)}`
+  const trial = parsed.data
+  const why = trial.result === 'pass' ? trial.evidence.join('; ') : trial.reason
+  const kernel = trial.built ? `built in ${duration(trial.buildMs)}` : 'kernel from the cache'
+  const what = [trial.result, ...(why ? [why] : [])].join(': ')
+  return `${ask}: ${what} (${kernel}, tested in ${duration(trial.testMs)}, ${trial.directory})`
+}

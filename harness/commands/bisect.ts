@@ -1,0 +1,176 @@
+/** `copylab bisect series|tree|resume|log`. */
+import { mkdir, rm, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { Ahead } from '../bisect/ahead.ts'
+import { caseOf, symptomOf } from '../bisect/ask.ts'
+import { attemptsOf } from '../bisect/attempts.ts'
+import { bisect } from '../bisect/bisect.ts'
+import { resultHtml } from '../bisect/html.ts'
+import {
+  type Answers,
+  type BisectHeader,
+  type BisectJournal,
+  beginAnswers,
+  continueAnswers,
+  EndOfJournal,
+  readAnswers,
+} from '../bisect/journal.ts'
+import { logLines } from '../bisect/log.ts'
+import type { Symptom } from '../bisect/question.ts'
+import { type BisectResult, resultOf } from '../bisect/result.ts'
+import { checkEnds, type SpaceOptions, spaceOf } from '../bisect/spaces.ts'
+import { mailText, resultText } from '../bisect/text.ts'
+import { loadConfig, type Overrides } from '../config/load.ts'
+import { Failure } from '../failure.ts'
+import { showProgress } from '../report/progress.ts'
+import { provideResults } from '../report/results-directory.ts'
+import type { CommandContext } from './run.ts'
+
+export interface BisectOptions extends Overrides {
+  /** The case that shows the symptom. */
+  case?: string | undefined
+  symptom?: string | undefined
+  /** The ends, as typed. */
+  good?: string | undefined
+  bad?: string | undefined
+  /** Look for what mends it. */
+  fixed?: boolean | undefined
+  /** Percent, as typed. */
+  confidence?: string | undefined
+}
+
+type Kind = BisectHeader['kind']
+
+/** Cannot tell, as `git bisect run` has it. */
+const cannotTell = 125
+
+/** Begins a bisection. Returns the exit status: 0 found and verified, 125 cannot tell. @throws Failure */
+export async function beginBisect(
+  kind: Kind,
+  options: BisectOptions,
+  context: CommandContext,
+): Promise<number> {
+  const directory = await placeOf(options, context.cwd)
+  const request = { cwd: context.cwd, options: JSON.parse(JSON.stringify(options)) }
+  const header: BisectHeader = { bisect: 1, startedAt: new Date().toISOString(), kind, request }
+  // What is wrong with the question is told before an older bisection is given up for it.
+  const question = await questionOf(options, context.cwd)
+  await checkEnds(kind, question)
+  await provideResults(directory)
+  const journal = await beginAnswers(directory, header)
+  await rm(join(directory, 'attempts'), { recursive: true, force: true })
+  return conduct(header, question, directory, journal, context)
+}
+
+/** Goes on with the bisection that was interrupted. */
+export async function resumeBisect(options: Overrides, context: CommandContext): Promise<number> {
+  const directory = await placeOf(options, context.cwd)
+  const { header } = readAnswers(directory)
+  const { cwd, options: typed } = header.request
+  const question = await questionOf(typed as BisectOptions, cwd)
+  return conduct(header, question, directory, await continueAnswers(directory), { ...context, cwd })
+}
+
+export interface LogOptions extends Overrides {
+  /** Come to the verdict again from the recorded answers. */
+  replay?: boolean | undefined
+}
+
+/** Prints each attempt with what came of it; or what follows from all of them. */
+export async function logBisect(options: LogOptions, context: CommandContext): Promise<number> {
+  const directory = await placeOf(options, context.cwd)
+  const { header, entries, answers } = readAnswers(directory)
+  if (!options.replay) {
+    process.stdout.write(`${logLines(header, entries).join('\n')}\n`)
+    return 0
+  }
+  const { cwd, options: typed } = header.request
+  const question = await questionOf(typed as BisectOptions, cwd)
+  try {
+    const result = await search(header, question, directory, answers, context)
+    process.stdout.write(resultText(result))
+    return result.outcome === 'found' ? 0 : cannotTell
+  } catch (error) {
+    if (!(error instanceof EndOfJournal)) throw error
+    process.stderr.write("copylab: the bisection has not ended yet: 'copylab bisect resume' goes on\n")
+    return cannotTell
+  }
+}
+
+async function conduct(
+  header: BisectHeader,
+  question: Question,
+  directory: string,
+  journal: BisectJournal,
+  context: CommandContext,
+): Promise<number> {
+  try {
+    const result = await search(header, question, directory, journal, context)
+    const mail = mailText(result, question.config.tree.label)
+    await mkdir(directory, { recursive: true })
+    await writeFile(join(directory, 'bisect.json'), `${JSON.stringify(result, null, 2)}\n`)
+    await writeFile(join(directory, 'bisect.html'), resultHtml(result, mail))
+    if (mail) await writeFile(join(directory, 'mail.txt'), mail)
+    process.stdout.write(resultText(result))
+    process.stdout.write(`\nbisect.json, bisect.html${mail ? ', mail.txt' : ''} in ${directory}\n`)
+    return result.outcome === 'found' ? 0 : cannotTell
+  } catch (error) {
+    if (!context.signal.aborted) throw error
+    process.stderr.write('copylab: to go on: copylab bisect resume\n')
+    return 130
+  } finally {
+    journal.close()
+  }
+}
+
+interface Question extends Omit<SpaceOptions, 'answers' | 'directory' | 'signal' | 'emit'> {
+  symptom: Symptom
+  confidence: number
+}
+
+async function search(
+  { kind, startedAt }: BisectHeader,
+  question: Question,
+  directory: string,
+  answers: Answers,
+  { signal }: CommandContext,
+): Promise<BisectResult> {
+  const { symptom, info, fixed, confidence } = question
+  const progress = showProgress({ stream: process.stderr })
+  const ahead = new Ahead()
+  try {
+    const common = { answers, directory, signal, emit: progress.emit }
+    const space = await spaceOf(kind, { ...question, ...common })
+    const attempt = attemptsOf({ ...common, symptom, info, ahead })
+    const conclusion = await bisect({
+      ...{ space, symptom, fixed, confidence, attempt, emit: progress.emit },
+      soon: (candidates) => ahead.expect(candidates),
+    })
+    return resultOf(conclusion, { kind, startedAt, case: info?.id ?? null, symptom, fixed, confidence })
+  } finally {
+    await ahead.stop()
+    progress.close()
+  }
+}
+
+async function placeOf(options: Overrides, cwd: string): Promise<string> {
+  const { results } = await loadConfig(cwd, { results: options.results })
+  return options.results === undefined ? join(results, 'bisect') : results
+}
+
+async function questionOf(options: BisectOptions, cwd: string): Promise<Question> {
+  const config = await loadConfig(cwd, options)
+  const symptom = symptomOf(options.symptom ?? 'fail')
+  const { good, bad, fixed = false } = options
+  return {
+    ...{ config, symptom, good, bad, fixed },
+    info: await caseOf(symptom, options.case),
+    confidence: confidenceOf(options.confidence ?? '99'),
+  }
+}
+
+function confidenceOf(percent: string): number {
+  const value = Number(percent)
+  if (value > 50 && value < 100) return value / 100
+  throw new Failure('usage', `--confidence ${percent}: expected a percentage between 50 and 100, such as 99`)
+}
