@@ -17,8 +17,14 @@ import { findTree } from '../tree/find.ts'
 import type { Trial } from './trial.ts'
 import { type Verdict, verdictOfBoot, verdictOfError, verdictOfOutcomes } from './verdict.ts'
 
-/** How far to go: `build` and `boot` end as soon as there is a kernel, or one that has come up. */
-export type Wanted = { until: 'build' } | { until: 'boot' } | { until: 'case'; info: CaseInfo }
+/**
+ * How far to go: `build` and `boot` end as soon as there is a kernel, or one that has come up. `warnings`: the compiler's
+ * are wanted, too, for which a kernel that was built before may be built again.
+ */
+export type Wanted =
+  | { until: 'build'; warnings?: boolean }
+  | { until: 'boot' }
+  | { until: 'case'; info: CaseInfo }
 
 export interface AttemptOptions {
   /** The bisection's directory of results. */
@@ -45,10 +51,10 @@ export async function attempt(cell: Cell, wanted: Wanted, o: AttemptOptions): Pr
   let verdict: Verdict
   try {
     await mkdir(join(results, directory), { recursive: true })
-    kernel = await kernelOf(cell, o)
+    kernel = await kernelOf(cell, wanted, o)
     builtAt = performance.now()
     o.onProvided?.()
-    verdict = wanted.until === 'build' ? builtVerdict(kernel) : await tried(cell, wanted, o)
+    verdict = wanted.until === 'build' ? builtVerdict(kernel, wanted) : await tried(cell, wanted, o)
   } catch (error) {
     signal.throwIfAborted()
     verdict = verdictOfError(error)
@@ -66,9 +72,15 @@ export async function attempt(cell: Cell, wanted: Wanted, o: AttemptOptions): Pr
   }
 }
 
-async function kernelOf({ tree, series, kconfig }: Cell, { signal, emit }: AttemptOptions): Promise<Kernel> {
+async function kernelOf(
+  { tree, series, kconfig }: Cell,
+  wanted: Wanted,
+  { signal, emit }: AttemptOptions,
+): Promise<Kernel> {
   const common = { cache: cacheDirectory(), signal, emit }
-  return provideKernel({ tree: await findTree(tree, common), series, fragments: kconfig, ...common })
+  const warnings = wanted.until === 'build' && wanted.warnings === true
+  const found = await findTree(tree, common)
+  return provideKernel({ tree: found, series, fragments: kconfig, warnings, ...common })
 }
 
 async function tried(
@@ -132,7 +144,8 @@ function consoleOf({ results, directory }: AttemptOptions, { facts }: ProvidedCe
   }
 }
 
-function builtVerdict({ key, built }: Kernel): Verdict {
+function builtVerdict({ key, built, warnings }: Kernel, wanted: { warnings?: boolean }): Verdict {
   const evidence = [built ? 'it builds' : `it was built before, as ${key.slice(0, 12)}`]
-  return { result: 'pass', runtimeMs: 0, copied: 0, offloaded: 0, evidence }
+  const told = wanted.warnings && warnings ? { warnings } : {}
+  return { ...{ result: 'pass', runtimeMs: 0, copied: 0, offloaded: 0, evidence }, ...told }
 }

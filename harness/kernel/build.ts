@@ -50,7 +50,9 @@ export async function build(options: BuildOptions): Promise<Built> {
   await rm(ccacheLog, { force: true })
   const environment = { ...buildEnvironment(options.ccacheBase), [statsVariable]: ccacheLog }
   const compiler = (await hasCcache()) ? ['CC=ccache gcc'] : []
-  const common = ['-C', source, `O=${directory}`, `-j${jobs}`, ...compiler, ...reproducible]
+  // A recipe's words together: which object a warning belongs to is told by the line before it.
+  const how = [`-j${jobs}`, '--output-sync=target']
+  const common = ['-C', source, `O=${directory}`, ...how, ...compiler, ...reproducible]
   const make = (targets: string[], onLine?: (line: string) => void) =>
     runMake({ args: [...common, ...targets], environment, log, lock, signal, ...(onLine && { onLine }) })
 

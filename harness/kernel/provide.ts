@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto'
 import { createReadStream, readFileSync, statSync } from 'node:fs'
 import { copyFile, mkdir, readFile, rm, stat, writeFile } from 'node:fs/promises'
 import { availableParallelism } from 'node:os'
-import { join } from 'node:path'
+import { basename, join } from 'node:path'
 import { z } from 'zod'
 import { publish } from '../cache/directory.ts'
 import { buildLockFile, keepInUse, kernelLock, withLock } from '../cache/lock.ts'
@@ -24,6 +24,8 @@ export interface KernelOptions {
   fragments: string[]
   /** copylab's cache directory. */
   cache: string
+  /** Of a kernel that was built without a note of its warnings, they are found out by another build. */
+  warnings?: boolean
   signal?: AbortSignal | undefined
   emit?: Emit | undefined
 }
@@ -49,6 +51,8 @@ export interface Kernel {
   buildMs: number
   /** What ccache did in that build; null: it was not there, or does not say. */
   ccache: CcacheCounts | null
+  /** Of the compiler over the whole kernel, as `notedWarnings` has them; null: nobody took notes. */
+  warnings: string[] | null
 }
 
 /** Raised when the way of building changes what comes out of the same inputs. */
@@ -65,6 +69,7 @@ export const metaSchema = z.object({
   /** Kernels of older copylabs have none. */
   imageSha256: z.string().optional(),
   ccache: z.object({ hits: z.number(), misses: z.number() }).nullable().default(null),
+  warnings: z.array(z.string()).nullable().default(null),
 })
 type Meta = z.infer<typeof metaSchema>
 
@@ -78,7 +83,10 @@ export async function provideKernel(wanted: KernelOptions): Promise<Kernel> {
   const options = { ...wanted, series }
   const { tree, cache } = options
   const directory = join(cache, 'kernels', key)
-  const known = () => readKernel(directory, key)
+  const known = () => {
+    const kernel = readKernel(directory, key)
+    return kernel && (kernel.warnings || !wanted.warnings) ? kernel : undefined
+  }
   // From here on nobody evicts it.
   await keepInUse(kernelLock(key), options)
   const cached = known()
@@ -95,8 +103,9 @@ export async function provideKernel(wanted: KernelOptions): Promise<Kernel> {
       const other = known()
       if (other) return other
       built = true
+      const whole = readKernel(directory, key) !== undefined
       // What is there but not whole would keep the new one out.
-      await rm(directory, { recursive: true, force: true })
+      if (!whole) await rm(directory, { recursive: true, force: true })
       await buildKernel(directory, requests, compiler, lock, started, { ...options, tree: source })
       return known()
     },
@@ -158,6 +167,7 @@ async function buildKernel(
   const { applySeries } = await import('../series/apply.ts')
   const { driftNote } = await import('../series/load.ts')
   const { build } = await import('./build.ts')
+  const { addWarnings, beginNotes, notedWarnings, startOver, takeNotes } = await import('./warnings.ts')
   const { tree, series, cache, signal, emit } = options
   const step = async <T>(name: string, detail: string, work: () => Promise<T>): Promise<T> => {
     const began = Date.now()
@@ -174,9 +184,13 @@ async function buildKernel(
   // One build directory for a tree and a configuration: another series then compiles only what it changes.
   const hashes = [tree.objects, requests.map(configLine).join('\n')].map(shortHash)
   const buildDirectory = join(cache, 'build', [tree.label, ...hashes].join('-'))
+  if (options.warnings) await startOver(buildDirectory)
   await mkdir(buildDirectory, { recursive: true, mode: 0o700 })
   await writeFile(join(buildDirectory, buildLockFile), tree.lock)
   const log = join(buildDirectory, 'copylab-build.log')
+  await beginNotes(buildDirectory)
+  // Of a build that was killed.
+  await takeNotes(buildDirectory, log, tree.git)
   await rm(log, { force: true })
   const result = await build({
     source: tree.git,
@@ -190,6 +204,10 @@ async function buildKernel(
     signal,
     emit,
   })
+  await takeNotes(buildDirectory, log, tree.git)
+  const warnings = await notedWarnings(buildDirectory, tree.git)
+  // Others may be about to boot it: it is the same kernel, of which more is known now.
+  if (readKernel(directory, basename(directory))) return addWarnings(join(directory, 'meta.json'), warnings)
   const fill = async (temporary: string) => {
     await mkdir(temporary, { mode: 0o700 })
     const image = join(temporary, 'image')
@@ -206,6 +224,7 @@ async function buildKernel(
       imageBytes: (await stat(image)).size,
       imageSha256: await sha256(image),
       ccache: result.ccache,
+      warnings,
     }
     await writeFile(join(temporary, 'meta.json'), `${JSON.stringify(meta, null, 2)}\n`)
   }

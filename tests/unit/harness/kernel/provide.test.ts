@@ -3,6 +3,8 @@ import { tmpdir } from 'node:os'
 import { delimiter, join } from 'node:path'
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
 import type { Event } from '../../../../harness/events.ts'
+import { Failure } from '../../../../harness/failure.ts'
+import { BuildRefused, firstErrorIn } from '../../../../harness/kernel/errors.ts'
 import { runMake } from '../../../../harness/kernel/make.ts'
 import { type Kernel, lookUpKernel, provideKernel } from '../../../../harness/kernel/provide.ts'
 import { loadSeries, type Series } from '../../../../harness/series/load.ts'
@@ -85,6 +87,30 @@ test('the same inputs start neither make nor git', async () => {
   const second = await provide({ fragments: [commented], emit: (event) => events.push(event) })
   expect(second).toEqual({ ...first, built: false })
   expect(events).toEqual([])
+})
+
+test('a kernel that was built without notes of its warnings gets them by another build, and stays the same', async () => {
+  const first = await provide()
+  expect(first.warnings).toEqual([])
+  const meta = join(cache, 'kernels', first.key, 'meta.json')
+  await writeFile(meta, JSON.stringify({ ...JSON.parse(await readFile(meta, 'utf8')), warnings: undefined }))
+  const [build = ''] = await readdir(join(cache, 'build'))
+  await rm(join(cache, 'build', build, 'copylab-warnings.json'))
+  expect(await provide()).toEqual({ ...first, warnings: null, built: false })
+  const { ino } = await stat(first.image)
+  expect(await provide({ warnings: true })).toEqual({ ...first, built: true })
+  expect((await stat(first.image)).ino).toBe(ino)
+  expect(await provide({ warnings: true })).toEqual({ ...first, built: false })
+})
+
+test.each([
+  ['the sources', 'block/bio.c:1:2: error: x', BuildRefused],
+  ['a full disk', 'block/bio.c:1:2: error: x\ncat: write error: No space left on device', Failure],
+])('an error says whose fault it is: that of %s', async (_whose, words, kind) => {
+  const series = await seriesThatRuns(`cat <<E\n${words}\nE\nexit 1\n`)
+  const error = await provide({ series }).catch((error) => error)
+  expect(error.message).toBe(`the kernel does not build: ${firstErrorIn(words)}`)
+  expect(error.constructor).toBe(kind)
 })
 
 test('tree, series and options each give another kernel', async () => {
