@@ -8,7 +8,7 @@ import type { CaseInfo } from '../run/cases.ts'
 import { NoSeriesForTree } from '../series/parts.ts'
 import { lookUpTree } from '../tree/find.ts'
 import type { Ahead } from './ahead.ts'
-import { attempt } from './attempt.ts'
+import { attempt, type Wanted } from './attempt.ts'
 import type { Candidate } from './candidate.ts'
 import type { Attempt } from './ends.ts'
 import type { Answers } from './journal.ts'
@@ -30,9 +30,7 @@ export interface AttemptOptions {
 /** What makes attempts, or finds them in the journal. */
 export function attemptsOf(options: AttemptOptions): Attempt {
   const { answers, symptom, info } = options
-  const stage = stageOf(symptom)
-  const wanted =
-    stage === 'case' ? { until: stage, info: info as CaseInfo } : { until: stage as 'build' | 'boot' }
+  const wanted = wantedAt(stageOf(symptom), symptom, info)
   let count = 0
   return (candidate) => {
     count += 1
@@ -43,9 +41,14 @@ export function attemptsOf(options: AttemptOptions): Attempt {
   }
 }
 
+function wantedAt(stage: ReturnType<typeof stageOf>, symptom: Symptom, info: CaseInfo | null): Wanted {
+  if (stage === 'case') return { until: stage, info: info as CaseInfo }
+  return stage === 'build' ? { until: stage, warnings: symptom === 'warning' } : { until: stage }
+}
+
 async function make(
   candidate: Candidate,
-  wanted: Parameters<typeof attempt>[1],
+  wanted: Wanted,
   place: string,
   { directory, ahead, signal, emit }: AttemptOptions,
 ): Promise<Trial> {
