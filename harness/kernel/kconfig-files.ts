@@ -9,6 +9,8 @@ export interface Definition {
   depends: Expression[]
   /** A user can set it: there is a prompt. */
   prompt: boolean
+  /** `file:line` of the choice that it is one of. */
+  choice?: string
 }
 
 /** By name, without `CONFIG_`. */
@@ -25,7 +27,7 @@ export async function readKconfig(source: string, variables: Record<string, stri
   return definitions
 }
 
-type Scope = { kind: 'if' | 'menu' | 'choice'; depends: Expression[] }
+type Scope = { kind: 'if' | 'menu' | 'choice'; depends: Expression[]; where?: string }
 
 async function readFileInto(
   source: string,
@@ -50,8 +52,13 @@ async function readFileInto(
     switch (word) {
       case 'config':
       case 'menuconfig': {
-        const definition = { where: `${file}:${index + 1}`, depends: [] as Expression[], prompt: false }
-        definition.depends = scopes.flatMap((scope) => scope.depends)
+        const choice = scopes.findLast(({ kind }) => kind === 'choice')?.where
+        const definition: Definition = {
+          where: `${file}:${index + 1}`,
+          depends: scopes.flatMap((scope) => scope.depends),
+          prompt: false,
+          ...(choice && { choice }),
+        }
         block = { depends: definition.depends, definition }
         definitions.set(rest, [...(definitions.get(rest) ?? []), definition])
         break
@@ -62,7 +69,7 @@ async function readFileInto(
         break
       case 'menu':
       case 'choice': {
-        const scope: Scope = { kind: word, depends: [] }
+        const scope: Scope = { kind: word, depends: [], where: `${file}:${index + 1}` }
         scopes.push(scope)
         block = { depends: scope.depends }
         break
