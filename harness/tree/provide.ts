@@ -78,7 +78,8 @@ export interface Place {
 }
 
 export function placeOf(spec: TreeSpec, cache: string): Place {
-  const name = placeName(spec)
+  // A directory may become a repository: what was imported of its files is no clone.
+  const name = 'directory' in spec && !isRepository(spec) ? `${placeName(spec)}-files` : placeName(spec)
   return { directory: join(cache, 'trees', name), lock: `tree-${name}`, label: spec.label }
 }
 

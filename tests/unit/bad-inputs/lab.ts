@@ -44,6 +44,9 @@ export interface Lab {
   directory: string
   at(...names: string[]): string
   write(name: string, content: string | Uint8Array): Promise<string>
+  /** What starts copylab with these arguments, in `environment`, from wherever. */
+  commandLine(args: readonly string[]): string[]
+  environment: NodeJS.ProcessEnv
   /** Runs copylab to its end. */
   copylab(args: readonly string[], options?: StartOptions): Promise<Ended>
   /**
@@ -74,13 +77,16 @@ export function useLab(): Lab {
     return at(name)
   }
 
+  const commandLine = (args: readonly string[]) => [process.execPath, program, ...args]
+  const place = () => ({ XDG_CACHE_HOME: at('cache'), TMPDIR: at('tmp') })
+
   const copylab = async (args: readonly string[], { environment, through = [] }: StartOptions = {}) => {
-    const [command = '', ...rest] = [...through, process.execPath, program, ...args]
+    const [command = '', ...rest] = [...through, ...commandLine(args)]
     const { exitCode, stdout, stderr } = await execa(command, rest, {
       cwd: directory,
       stdin: 'ignore',
       reject: false,
-      env: { XDG_CACHE_HOME: at('cache'), TMPDIR: at('tmp'), ...environment },
+      env: { ...place(), ...environment },
     })
     return { status: exitCode, stdout, stderr }
   }
@@ -128,7 +134,10 @@ export function useLab(): Lab {
     get directory() {
       return directory
     },
-    ...{ at, write, copylab, refused },
+    get environment() {
+      return place()
+    },
+    ...{ at, write, commandLine, copylab, refused },
   }
 }
 

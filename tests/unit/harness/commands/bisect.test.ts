@@ -1,0 +1,222 @@
+/** Bisections with the command line as a user starts it, over toy kernels that build in no time. */
+import { existsSync } from 'node:fs'
+import { readFile } from 'node:fs/promises'
+import { execa } from 'execa'
+import { describe, expect, test } from 'vitest'
+import { git } from '../../../../harness/tree/git.ts'
+import { useLab } from '../../bad-inputs/lab.ts'
+
+const lab = useLab()
+
+const broken = 'echo "block/bio.c:12:3: error: \'x\' undeclared" >&2; exit 1\n'
+const brokenOtherwise = 'echo "fs/f.c:1:1: error: expected a brace" >&2; exit 1\n'
+
+/** A history of toy kernels, oldest first; each is built by one of the given scripts. */
+async function history(scripts: readonly string[]): Promise<string[]> {
+  const commits: string[] = []
+  const at = lab.at('linux')
+  await git(at, ['init', '--quiet', '--initial-branch=main'])
+  for (const [index, script] of scripts.entries()) {
+    await lab.write('linux/build.sh', script)
+    await lab.write('linux/x', `change ${index}\n`)
+    await git(at, ['add', '--force', '.'])
+    await git(at, ['commit', '--quiet', `--message=change ${index}`, '--author=A U Thor <a@example.org>'])
+    commits.push(await git(at, ['rev-parse', 'HEAD']))
+  }
+  return commits
+}
+
+const scripts = (count: number, ...changes: [from: number, script: string][]) =>
+  Array.from({ length: count }, (_, index) => changes.findLast(([from]) => index >= from)?.[1] ?? 'true\n')
+
+const answer = async () => JSON.parse(await readFile(lab.at('results/bisect/bisect.json'), 'utf8'))
+
+async function tree(commits: readonly string[], ...more: string[]) {
+  const ends = ['--good', commits[0] as string, '--bad', commits.at(-1) as string]
+  return lab.copylab(['bisect', 'tree', '--tree', './linux', '--symptom', 'build', ...ends, ...more])
+}
+
+describe('a history', () => {
+  test('the commit that breaks the build is found past others that break it otherwise', async () => {
+    const commits = await history(scripts(24, [10, brokenOtherwise], [12, 'true\n'], [17, broken]))
+    const { status, stdout } = await tree(commits)
+    expect({ status, stdout }).toMatchObject({ status: 0 })
+    const result = await answer()
+    expect(result).toMatchObject({
+      ...{ outcome: 'found', case: null, signature: "block/bio.c: error: 'x' undeclared" },
+      culprit: { id: commits[17], change: { subject: 'change 17', author: 'A U Thor <a@example.org>' } },
+      parent: { id: commits[16] },
+      // Later changes touch the same line, so that git cannot take it back.
+      without: { impossible: expect.stringContaining('cannot be reverted') },
+    })
+    expect(result.steps.length).toBeLessThanOrEqual(6)
+    expect(result.log).toContain('git bisect start')
+    expect(stdout).toContain(`${commits[17]?.slice(0, 12)} change 17`)
+    const mail = await readFile(lab.at('results/bisect/mail.txt'), 'utf8')
+    expect(mail).toContain(`Fixes: ${commits[17]?.slice(0, 12)} ("change 17")`)
+    expect(mail).toContain('To: A U Thor <a@example.org>')
+    expect(await readFile(lab.at('results/bisect/bisect.html'), 'utf8')).toContain('change 17')
+    expect(await git(lab.at('linux'), ['for-each-ref', '--format=%(refname)'])).toBe('refs/heads/main')
+  })
+
+  test('what is skipped around the culprit is told as the range that is left', async () => {
+    const commits = await history(scripts(9, [4, brokenOtherwise], [6, broken]))
+    const { status, stdout } = await tree(commits)
+    expect(status).toBe(125)
+    expect(stdout).toMatch(/^cannot tell: /)
+    expect((await answer()).left.map(({ id }: { id: string }) => commits.indexOf(id)).sort()).toEqual([
+      4, 5, 6,
+    ])
+  })
+
+  test('a kill loses nothing: the log is there, and resume goes on', async () => {
+    const commits = await history(scripts(16, [11, broken]))
+    expect(await tree(commits)).toMatchObject({ status: 0 })
+    const journal = await readFile(lab.at('results/bisect/bisect.jsonl'), 'utf8')
+    const lines = journal.trimEnd().split('\n')
+    await lab.write(
+      'results/bisect/bisect.jsonl',
+      `${lines.slice(0, 5).join('\n')}\n${lines[5]?.slice(0, 20)}`,
+    )
+    const log = await lab.copylab(['bisect', 'log'])
+    expect(log).toMatchObject({
+      status: 0,
+      stdout: expect.stringMatching(/^bisect tree, begun .*\n.*\ntry \w{40}: /),
+    })
+    expect(await lab.copylab(['bisect', 'log', '--replay'])).toMatchObject({ status: 125, stdout: '' })
+    const resumed = await lab.copylab(['bisect', 'resume'])
+    expect(resumed.status).toBe(0)
+    expect((await answer()).culprit.id).toBe(commits[11])
+    const replayed = await lab.copylab(['bisect', 'log', '--replay'])
+    expect(replayed.status).toBe(0)
+    expect(resumed.stdout.startsWith(replayed.stdout.trimEnd())).toBe(true)
+  })
+
+  test('which commit mends it', async () => {
+    const commits = await history(scripts(12, [0, broken], [7, 'true\n']))
+    const ends = ['--bad', commits[0] as string, '--good', commits[11] as string]
+    const { status } = await lab.copylab([
+      'bisect',
+      'tree',
+      '--fixed',
+      '--tree',
+      './linux',
+      '--symptom',
+      'build',
+      ...ends,
+    ])
+    expect(status).toBe(0)
+    expect(await answer()).toMatchObject({ culprit: { id: commits[7] }, fixed: true })
+  })
+
+  test('ends that are alike, or the wrong way round, are refused', async () => {
+    const commits = await history(scripts(4))
+    expect(await tree(commits)).toMatchObject({
+      status: 2,
+      stderr: expect.stringContaining("does not show the symptom 'build', in 1 attempts"),
+    })
+    expect(await tree(commits.toReversed())).toMatchObject({
+      status: 2,
+      stderr: expect.stringContaining('git does not bisect between the two ends'),
+    })
+  })
+})
+
+describe('git bisect run copylab bisect step', () => {
+  test('finds the commit, skips what says nothing, and leaves its log to git', async () => {
+    const commits = await history(scripts(12, [3, brokenOtherwise], [4, 'true\n'], [8, broken]))
+    const at = lab.at('linux')
+    await git(at, ['bisect', 'start', commits[11] as string, commits[0] as string])
+    const step = [
+      'bisect',
+      'step',
+      '--symptom',
+      'build',
+      '--reason',
+      'undeclared',
+      '--results',
+      lab.at('results'),
+    ]
+    const command = lab.commandLine(step)
+    const { stdout } = await execa('git', ['-C', at, 'bisect', 'run', ...command], {
+      env: lab.environment,
+      reject: false,
+    })
+    expect(stdout).toContain(`${commits[8]} is the first bad commit`)
+    expect(stdout).toMatch(/^bad: no build: .*block\/bio\.c:12:3: error: 'x' undeclared/m)
+  })
+
+  test('what is wrong with the command ends the search, and is no bad commit', async () => {
+    await history(scripts(2))
+    const ended = await lab.copylab(['bisect', 'step', '--tree', './linux', '--symptom', 'none'])
+    expect(ended.status).toBe(128)
+    const slow = await lab.copylab([
+      'bisect',
+      'step',
+      '--tree',
+      './linux',
+      '--symptom',
+      'slow',
+      '--case',
+      'nvme/001',
+    ])
+    expect(slow).toMatchObject({
+      status: 128,
+      stderr: expect.stringContaining('does not show what it is compared with'),
+    })
+  })
+})
+
+describe('a series', () => {
+  const patch = (number: number, script: string, before: string) =>
+    `From ${'0'.repeat(40)} Mon Sep 17 00:00:00 2001
+From: A U Thor <a@example.org>
+Date: Mon, 5 Jan 2026 00:00:00 +0000
+Message-ID: <patch-${number}@example.org>
+Subject: [PATCH ${number}/4] change ${number}
+
+---
+diff --git a/build.sh b/build.sh
+--- a/build.sh
++++ b/build.sh
+@@ -1 +1 @@
+-${before}
++${script}
+`
+
+  test('the patch that breaks the build, and who sent it', async () => {
+    const contents = ['true', 'true # 1', 'true # 2', broken.trimEnd(), `${broken.trimEnd()} # 4`]
+    for (const number of [1, 2, 3, 4])
+      await lab.write(
+        `s/000${number}-x.patch`,
+        patch(number, contents[number] ?? '', contents[number - 1] ?? ''),
+      )
+    const { status, stderr } = await lab.copylab(['bisect', 'series', '--series', 's', '--symptom', 'build'])
+    expect({ status, stderr }).toMatchObject({ status: 0 })
+    expect(await answer()).toMatchObject({
+      culprit: { id: 'patches-3', change: { messageId: '<patch-3@example.org>' } },
+      // The last patch needs the line that the third has made.
+      without: { says: 'skip' },
+    })
+    const mail = await readFile(lab.at('results/bisect/mail.txt'), 'utf8')
+    expect(mail).toContain('In-Reply-To: <patch-3@example.org>')
+    expect(mail).not.toContain('Fixes:')
+  })
+
+  test('what is wrong with the question is told before an older bisection is lost', async () => {
+    const journal = await lab.write('results/bisect/bisect.jsonl', 'an older one\n')
+    for (const [args, message] of [
+      [['series', '--symptom', 'build'], 'bisect series: the series is none'],
+      [['series', '--symptom', 'build', '--case', 'nvme/001'], 'no case is run for --symptom build'],
+      [['tree', '--case', 'nvme/001'], 'bisect tree needs --good and --bad'],
+      [['series'], '--symptom fail needs --case'],
+      [['series', '--case', 'nvme'], 'expected one case, not a group'],
+      [['series', '--case', 'nvme/001', '--confidence', '100'], '--confidence 100: expected a percentage'],
+    ] as const) {
+      const { status, stderr } = await lab.copylab(['bisect', ...args])
+      expect({ status, stderr }).toMatchObject({ status: 2, stderr: expect.stringContaining(message) })
+    }
+    expect(await readFile(journal, 'utf8')).toBe('an older one\n')
+    expect(existsSync(lab.at('results/bisect/attempts'))).toBe(false)
+  })
+})
