@@ -24,8 +24,9 @@ class FakeGuest {
     this.alive = false
     this.lost = Object.assign(new Error('the kernel panicked'), { name: 'GuestLost', reason: 'panic' })
   }
+  ioError: string | undefined
   async trouble() {
-    return this.console.splat()
+    return this.console.splat() ?? this.ioError
   }
   async exec(argv: string[]) {
     if (argv[0] === 'panic') this.panic()
@@ -44,8 +45,8 @@ let host: GuestHost
 let caller: Caller
 let guests: FakeGuest[]
 
-async function start(boot: () => Promise<FakeGuest>) {
-  host = await hostGuests({ directory, boot: boot as unknown as () => Promise<Guest> })
+async function start(boot: () => Promise<FakeGuest>, more: { bootAttempts?: number } = {}) {
+  host = await hostGuests({ directory, boot: boot as unknown as () => Promise<Guest>, ...more })
   caller = await dial(host.socket)
 }
 
@@ -100,6 +101,17 @@ test('a kernel that does not boot is tried twice, not once for every case', asyn
   expect(boots).toBe(2)
 })
 
+test('one boot is enough when no more are wanted', async () => {
+  let boots = 0
+  const boot = async () => {
+    boots += 1
+    throw new Error('no hello')
+  }
+  await start(boot, { bootAttempts: 1 })
+  for (const _ of [1, 2, 3]) await expect(caller.call('guest')).rejects.toThrow('no hello')
+  expect(boots).toBe(1)
+})
+
 const warning = '[    0.5] WARNING: CPU: 0 PID: 1 at block/bio.c:1'
 
 test('a complaint of the boot or between cases is told with the guest', async () => {
@@ -142,6 +154,8 @@ test('the last look finds complaints, leaks and a lost guest, and nothing on a s
     facts: { boot: 1 },
   })
   guest.leaks = ''
+  guest.ioError = 'the host has no space left for a disk image'
+  expect(await host.lastLook()).toMatchObject({ verdict: 'infra', reason: guest.ioError })
   guest.messages = warning
   expect(await host.lastLook()).toMatchObject({ verdict: 'fail', reason: warning })
   guest.panic()
