@@ -45,7 +45,8 @@ export interface Conclusion {
  * @throws Failure('usage') when the ends are not what they were said to be
  */
 export async function bisect(bisection: Bisection): Promise<Conclusion> {
-  const { space, confidence, attempt, emit, soon } = bisection
+  const { space, fixed, confidence, attempt, emit, soon } = bisection
+  const meaning = { notRun: space.notRun, fixed }
   const planned = await space.stepsLeft()
   // The verdict is right if no answer is wrong: those of the search, and two for its verification.
   const error = perStepError(confidence, planned + 2)
@@ -56,7 +57,7 @@ export async function bisect(bisection: Bisection): Promise<Conclusion> {
     const [culprit, parent] = [space.before, space.unable.candidate]
     // There is no end without the symptom to compare it with: it was seen each time.
     const seen = endDecision(ends.without, 'symptom')
-    const again = await verify(culprit, parent, async (one) => (one === culprit ? seen : ask(one)), bisection)
+    const again = await verify(culprit, parent, async (one) => (one === culprit ? seen : ask(one)), meaning)
     return { ends, steps, log: null, result: { found: { culprit, parent, again, without: null } } }
   }
   for (;;) {
@@ -66,7 +67,7 @@ export async function bisect(bisection: Bisection): Promise<Conclusion> {
     if ('found' in next) {
       const { found: culprit, parent } = next
       emit({ type: 'note', message: `found: ${culprit.title}; it is tried again` })
-      const again = await verify(culprit, parent, ask, bisection)
+      const again = await verify(culprit, parent, ask, meaning)
       const without = again.agree ? await tryWithout(space, culprit, ask) : null
       return { ...common, result: { found: { culprit, parent, again, without } } }
     }
@@ -76,14 +77,14 @@ export async function bisect(bisection: Bisection): Promise<Conclusion> {
     const decision = await ask(next.test)
     steps.push(decision)
     emit({ type: 'note', message: `  ${showDecision(decision)}` })
-    await space.tell(next.test, sideOf(decision, bisection), decision.reason)
+    await space.tell(next.test, sideOf(decision, meaning), decision.reason)
   }
 }
 
-/** Where a candidate lies. */
-export function sideOf({ says }: Decision, { space, fixed }: Pick<Bisection, 'space' | 'fixed'>): Side {
+/** Where a candidate lies. @param notRun what it means that the case cannot run there */
+export function sideOf({ says }: Decision, { notRun, fixed }: { notRun: Side; fixed: boolean }): Side {
   if (says === 'skip') return 'skip'
-  if (says === 'not run') return space.notRun
+  if (says === 'not run') return notRun
   return (says === 'symptom') === fixed ? 'before' : 'after'
 }
 
@@ -99,10 +100,10 @@ async function verify(
   culprit: Candidate,
   parent: Candidate,
   ask: Ask,
-  bisection: Bisection,
+  meaning: Parameters<typeof sideOf>[1],
 ): Promise<Found['again']> {
   const again = { culprit: await ask(culprit), parent: await ask(parent) }
-  const agree = sideOf(again.culprit, bisection) === 'after' && sideOf(again.parent, bisection) === 'before'
+  const agree = sideOf(again.culprit, meaning) === 'after' && sideOf(again.parent, meaning) === 'before'
   return { ...again, agree }
 }
 

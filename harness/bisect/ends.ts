@@ -33,7 +33,7 @@ export interface Ends {
 }
 
 export interface EndOptions {
-  space: Space
+  space: Pick<Space, 'before' | 'after' | 'unable'>
   symptom: Symptom
   fixed: boolean
   error: number

@@ -7,7 +7,7 @@ import { z } from 'zod'
 import { Failure } from '../failure.ts'
 import { beginJournalFile, continueJournalFile, type JournalFile, readJournalFile } from '../journal-file.ts'
 
-export const bisectKinds = ['series', 'tree'] as const
+export const bisectKinds = ['series', 'tree', 'kconfig'] as const
 
 const headerSchema = z.object({
   /** Version of this format. */
@@ -40,7 +40,7 @@ export interface Answers {
 export class EndOfJournal extends Error {}
 
 const pathOf = (directory: string) => join(directory, 'bisect.jsonl')
-const kind = { instead: "start it with 'copylab bisect series' or tree" }
+const kind = { instead: "start it with 'copylab bisect series', tree or kconfig" }
 
 export interface BisectJournal extends Answers {
   close(): void

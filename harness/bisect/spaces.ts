@@ -40,9 +40,9 @@ export function spaceOf(kind: 'series' | 'tree', options: SpaceOptions): Promise
  * Looks at what was asked before anything is begun.
  * @throws Failure('usage') for ends that there are not
  */
-export async function checkEnds(kind: 'series' | 'tree', options: Named): Promise<void> {
-  if (kind === 'tree') treeEnds(options)
-  else seriesEnds(options, (await seriesPrefixes(options.config)).series)
+export async function checkEnds(kind: 'series' | 'tree' | 'kconfig', options: Named): Promise<void> {
+  if (kind === 'series') seriesEnds(options, (await seriesPrefixes(options.config)).series)
+  else namedEnds(kind, options)
 }
 
 /** What is in the cache may be something else when the bisection goes on: it is an answer as any other. */
@@ -96,11 +96,20 @@ function seriesEnds({ good, bad, fixed }: Named, { total, name }: Series) {
   })
 }
 
-function treeEnds({ good, bad, fixed }: Named): { before: string; after: string } {
+const endsOf = {
+  tree: 'two commits of the tree, or two versions of a Debian package',
+  kconfig: 'two sets of kconfig fragments',
+}
+
+/** The end before the change, and the one after it. @throws Failure('usage') when one is not named */
+export function namedEnds(
+  kind: 'tree' | 'kconfig',
+  { good, bad, fixed }: Omit<Named, 'config'>,
+): { before: string; after: string } {
   if (good !== undefined && bad !== undefined)
     return fixed ? { before: bad, after: good } : { before: good, after: bad }
-  throw new Failure('usage', 'bisect tree needs --good and --bad: the two ends to search between', {
-    remedy: 'name two commits of the tree, or two versions of a Debian package',
+  throw new Failure('usage', `bisect ${kind} needs --good and --bad: the two ends to search between`, {
+    remedy: `name ${endsOf[kind]}`,
   })
 }
 
@@ -108,7 +117,7 @@ async function treeSpace(options: SpaceOptions): Promise<Space> {
   const { config, directory, signal, emit } = options
   const series = await configuredSeries(config)
   const cache = cacheDirectory()
-  const common = { config, series, ...treeEnds(options), cache, signal, emit }
+  const common = { config, series, ...namedEnds('tree', options), cache, signal, emit }
   if (!hasHistory(config.tree)) {
     const candidates = await versionCandidates(common)
     return lineSpace({ candidates, cached: await cachedOf(candidates, options), notRun: 'skip' })

@@ -11,7 +11,7 @@ const symptomList = symptoms.map((name) => `  ${name.padEnd(9)}${symptomHelp[nam
 export function addBisectCommands(program: Command, start: Start): void {
   const bisect = program
     .command('bisect')
-    .description('find the patch or the commit that makes a case fail, or that mends it')
+    .description('find the patch, the commit or the option that makes a case fail, or that mends it')
     .addHelpText(
       'after',
       `\nSymptoms:\n${symptomList}\n${examples(
@@ -19,6 +19,7 @@ export function addBisectCommands(program: Command, start: Start): void {
         'copylab bisect series --fixed --bad 3 --good 9 --case nvme/003',
         'copylab bisect tree --tree ../linux#main --good v6.12 --bad main --case nvme/003',
         'copylab bisect tree --series none --good 7.2.6 --bad 7.3 --case plain/003',
+        'copylab bisect kconfig --good default --bad debug-kasan --case dm/004 --memory 1024',
         'copylab bisect resume',
         'copylab bisect log',
         'git bisect run copylab bisect step --case nvme/003',
@@ -33,6 +34,7 @@ export function addBisectCommands(program: Command, start: Start): void {
       'commit or version',
       overrides,
     ],
+    ['kconfig', 'which option', 'kconfig sets or fragments', overrides.filter((name) => name !== 'kconfig')],
   ] as const
   for (const [kind, what, end, options] of kinds) {
     addQuestion(addConfigOptions(bisect.command(kind), [...options]))

@@ -1,4 +1,4 @@
-/** `copylab bisect series|tree|resume|log`. */
+/** `copylab bisect series|tree|kconfig|resume|log`. */
 import { mkdir, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { Ahead } from '../bisect/ahead.ts'
@@ -16,12 +16,16 @@ import {
   readAnswers,
 } from '../bisect/journal.ts'
 import { logLines } from '../bisect/log.ts'
+import { bisectOptions, optionsBetween } from '../bisect/options.ts'
 import type { Symptom } from '../bisect/question.ts'
 import { type BisectResult, resultOf } from '../bisect/result.ts'
-import { checkEnds, type SpaceOptions, spaceOf } from '../bisect/spaces.ts'
+import { checkEnds, namedEnds, type SpaceOptions, spaceOf } from '../bisect/spaces.ts'
 import { mailText, resultText } from '../bisect/text.ts'
+import { cacheDirectory } from '../cache/directory.ts'
 import { loadConfig, type Overrides } from '../config/load.ts'
+import type { Emit } from '../events.ts'
 import { Failure } from '../failure.ts'
+import { words } from '../options.ts'
 import { showProgress } from '../report/progress.ts'
 import { provideResults } from '../report/results-directory.ts'
 import type { CommandContext } from './run.ts'
@@ -126,6 +130,8 @@ async function conduct(
 interface Question extends Omit<SpaceOptions, 'answers' | 'directory' | 'signal' | 'emit'> {
   symptom: Symptom
   confidence: number
+  /** Between the ends of a bisection of kconfigs. */
+  options(o: { directory: string; signal: AbortSignal; emit: Emit }): ReturnType<typeof optionsBetween>
 }
 
 async function search(
@@ -140,12 +146,15 @@ async function search(
   const ahead = new Ahead()
   try {
     const common = { answers, directory, signal, emit: progress.emit }
-    const space = await spaceOf(kind, { ...question, ...common })
     const attempt = attemptsOf({ ...common, symptom, info, ahead })
-    const conclusion = await bisect({
-      ...{ space, symptom, fixed, confidence, attempt, emit: progress.emit },
-      soon: (candidates) => ahead.expect(candidates),
-    })
+    const bisection = { symptom, fixed, confidence, attempt, signal, emit: progress.emit }
+    const conclusion =
+      kind === 'kconfig'
+        ? await bisectOptions({ ...bisection, ...(await question.options(common)) })
+        : await bisect({
+            ...{ ...bisection, space: await spaceOf(kind, { ...question, ...common }) },
+            soon: (candidates) => ahead.expect(candidates),
+          })
     return resultOf(conclusion, { kind, startedAt, case: info?.id ?? null, symptom, fixed, confidence })
   } finally {
     await ahead.stop()
@@ -162,8 +171,15 @@ async function questionOf(options: BisectOptions, cwd: string): Promise<Question
   const config = await loadConfig(cwd, options)
   const symptom = symptomOf(options.symptom ?? 'fail')
   const { good, bad, fixed = false } = options
+  const fragmentsOf = async (names: string) =>
+    (await loadConfig(cwd, { ...options, kconfig: words(names, undefined) })).kconfig
   return {
     ...{ config, symptom, good, bad, fixed },
+    async options(o) {
+      const { before, after } = namedEnds('kconfig', { good, bad, fixed })
+      const fragments = { before: await fragmentsOf(before), after: await fragmentsOf(after) }
+      return optionsBetween(fragments, { ...o, config, cache: cacheDirectory() })
+    },
     info: await caseOf(symptom, options.case),
     confidence: confidenceOf(options.confidence ?? '99'),
   }

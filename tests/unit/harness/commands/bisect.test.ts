@@ -122,6 +122,29 @@ describe('a history', () => {
   })
 })
 
+describe('options', () => {
+  test('the two of twelve that break the build together', async () => {
+    const names = [...'BCDEFGHIJKLM']
+    await lab.write('kconfigs/more.config', names.map((name) => `CONFIG_${name}=y\n`).join(''))
+    await lab.write(
+      'linux/Kconfig',
+      ['A', ...names].map((name) => `config ${name}\n\tbool "${name}"\n`).join(''),
+    )
+    const both = 'grep -q CONFIG_D=y $O/.config && grep -q CONFIG_J=y $O/.config'
+    await lab.write('linux/build.sh', `if ${both}; then ${broken.trimEnd()}; fi\n`)
+    const ends = ['--good', 'base', '--bad', 'base,more']
+    const { status, stderr, stdout } = await lab.copylab(['bisect', 'kconfig', '--symptom', 'build', ...ends])
+    expect({ status, stderr }).toMatchObject({ status: 0 })
+    expect(stdout).toMatch(/^ {2}CONFIG_D: not asked for, then y \(.*\); CONFIG_J: not asked for, then y /m)
+    const result = await answer()
+    expect(result).toMatchObject({
+      outcome: 'found',
+      verification: { culprit: { says: 'symptom' }, parent: { says: 'clean' } },
+      without: { says: 'clean', candidate: { title: '10 of 12 options' } },
+    })
+  })
+})
+
 describe('git bisect run copylab bisect step', () => {
   test('finds the commit, skips what says nothing, and leaves its log to git', async () => {
     const commits = await history(scripts(12, [3, brokenOtherwise], [4, 'true\n'], [8, broken]))
