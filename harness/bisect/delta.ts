@@ -91,6 +91,9 @@ export async function minimise<T>(
   return { items: itemsAt(current), unsure: itemsAt(unsureOf(current)), tested: answers.size - known }
 }
 
+/** After so many the order of the changes is no good for a bisection: ddmin goes on, by other sets. */
+const mostSkips = 4
+
 /**
  * A smaller set that is bad, if only some of the changes are needed and the others do not matter.
  * @returns `sure`: no more of them than are needed, unless the others do matter
@@ -105,12 +108,14 @@ async function bisectOrder(
   let length = every.length
   while (length > 0) {
     const verdicts = new Map<number, Verdict>()
+    const places = (wanted: Verdict) => every.filter((place) => verdicts.get(place) === wanted)
     let step = next(length + 1, verdicts)
-    while ('test' in step) {
+    while ('test' in step && places('skip').length < mostSkips) {
       verdicts.set(step.test, await ask([...every.slice(0, step.test), ...kept]))
       step = next(length + 1, verdicts)
     }
-    const [first, last] = 'found' in step ? [step.found, step.found] : step.range
+    const last = Math.min(length, ...places('bad'))
+    const first = 1 + Math.max(0, ...places('good').filter((place) => place < last))
     if (first < last) sure = false
     kept = [...every.slice(first - 1, last), ...kept]
     length = first - 1

@@ -85,6 +85,14 @@ describe('skips', () => {
     expect(await minimum(8, aloneOrAll)).toMatchObject({ items: [5], unsure: [] })
   })
 
+  test('of most sets in the order of the changes do not make it go through them one by one', async () => {
+    const middleSize = (subset: number[]) =>
+      subset.length >= 20 && subset.length < 45 ? 'skip' : hasAll([30])(subset)
+    const { items, tested } = await minimum(64, middleSize)
+    expect(items).toEqual([30])
+    expect(tested).toBeLessThan(40)
+  })
+
   test('leave changes in that could not be judged, and those are named', async () => {
     // 3 cannot be configured without 4, and nobody said so.
     const answer = (subset: number[]) =>

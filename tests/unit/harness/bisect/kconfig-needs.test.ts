@@ -115,6 +115,8 @@ test.each<[string, string, Record<string, string[]>]>([
   ['A=y B=y ON_EITHER=y', 'B=y ON_EITHER=y', { A: [] }],
   ['UNLESS=y', 'UNLESS=y A=y B=y', { A: ['B'], B: [] }],
   ['A=y INSIDE=3', 'A=y INSIDE=4', { INSIDE: [] }],
+  // What was on although nothing allows it, as when it is selected, does not go with anything.
+  ['ON_A=y', 'A=n', { A: [], ON_A: [] }],
   // One of a choice takes the place of another.
   ['ONE=y', 'TWO=y', { ONE: ['TWO'], TWO: ['ONE'] }],
   ['ONE=y', 'ONE=n THREE=y A=y', { ONE: ['THREE'], THREE: ['ONE'], A: [] }],
