@@ -63,7 +63,8 @@ export class Ahead {
 }
 
 async function buildQuietly(candidate: Candidate, signal: AbortSignal): Promise<void> {
-  const { tree, series, kconfig } = await candidate.cell()
+  const { tree, series, kconfig, sharedBuild } = await candidate.cell()
   const options = { cache: cacheDirectory(), signal }
-  await provideKernel({ tree: await findTree(tree, options), series, fragments: kconfig, ...options })
+  const found = await findTree(tree, options)
+  await provideKernel({ tree: found, series, fragments: kconfig, sharedBuild, ...options })
 }

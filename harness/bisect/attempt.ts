@@ -73,14 +73,14 @@ export async function attempt(cell: Cell, wanted: Wanted, o: AttemptOptions): Pr
 }
 
 async function kernelOf(
-  { tree, series, kconfig }: Cell,
+  { tree, series, kconfig, sharedBuild }: Cell,
   wanted: Wanted,
   { signal, emit }: AttemptOptions,
 ): Promise<Kernel> {
   const common = { cache: cacheDirectory(), signal, emit }
   const warnings = wanted.until === 'build' && wanted.warnings === true
   const found = await findTree(tree, common)
-  return provideKernel({ tree: found, series, fragments: kconfig, warnings, ...common })
+  return provideKernel({ tree: found, series, fragments: kconfig, sharedBuild, warnings, ...common })
 }
 
 async function tried(

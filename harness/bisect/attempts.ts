@@ -30,7 +30,7 @@ export interface AttemptOptions {
 /** What makes attempts, or finds them in the journal. */
 export function attemptsOf(options: AttemptOptions): Attempt {
   const { answers, symptom, info } = options
-  const wanted = wantedAt(stageOf(symptom), symptom, info)
+  const wanted = wantedOf(symptom, info)
   let count = 0
   return (candidate) => {
     count += 1
@@ -41,9 +41,11 @@ export function attemptsOf(options: AttemptOptions): Attempt {
   }
 }
 
-function wantedAt(stage: ReturnType<typeof stageOf>, symptom: Symptom, info: CaseInfo | null): Wanted {
-  if (stage === 'case') return { until: stage, info: info as CaseInfo }
-  return stage === 'build' ? { until: stage, warnings: symptom === 'warning' } : { until: stage }
+/** How far an attempt has to go. @param info there is one where a case is needed */
+export function wantedOf(symptom: Symptom, info: CaseInfo | null): Wanted {
+  const until = stageOf(symptom)
+  if (until === 'build') return { until, ...(symptom === 'warning' && { warnings: true }) }
+  return until === 'case' && info ? { until, info } : { until: 'boot' }
 }
 
 async function make(

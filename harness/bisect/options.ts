@@ -132,7 +132,7 @@ function optionsCandidate(
       await mkdir(fragments, { recursive: true })
       const file = join(fragments, `${hash}.config`)
       await writeFragment(file, requestsWith(difference, made))
-      return planCell({ ...config, kconfig: [file] }, series)
+      return { ...planCell({ ...config, kconfig: [file] }, series), sharedBuild: true }
     },
   }
 }

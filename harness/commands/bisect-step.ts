@@ -2,7 +2,8 @@
 import { join } from 'node:path'
 import { caseOf, symptomOf } from '../bisect/ask.ts'
 import { attempt } from '../bisect/attempt.ts'
-import { observe, stageOf } from '../bisect/question.ts'
+import { wantedOf } from '../bisect/attempts.ts'
+import { observe } from '../bisect/question.ts'
 import type { Trial } from '../bisect/trial.ts'
 import { loadConfig, type Overrides } from '../config/load.ts'
 import { Failure } from '../failure.ts'
@@ -45,9 +46,8 @@ export async function bisectStep(options: StepOptions, { cwd, signal }: CommandC
     )
   }
   const info = await caseOf(symptom, options.case)
-  const stage = stageOf(symptom)
-  const wanted = stage === 'case' && info ? { until: stage, info } : { until: stage as 'build' | 'boot' }
-  const attempts = attemptsOf(options.attempts ?? (stage === 'build' ? '1' : '5'))
+  const wanted = wantedOf(symptom, info)
+  const attempts = attemptsOf(options.attempts ?? (wanted.until === 'build' ? '1' : '5'))
   const progress = showProgress({ stream: process.stderr })
   const directory = join(config.results, 'bisect-step')
   const say = (verdict: keyof typeof status, why: string) => {

@@ -22,6 +22,8 @@ export interface KernelOptions {
   series: Series | null
   /** Paths of kconfig fragments. */
   fragments: string[]
+  /** Build it where other configurations of the tree are built: what they have in common is not compiled again. */
+  sharedBuild?: boolean | undefined
   /** copylab's cache directory. */
   cache: string
   /** Of a kernel that was built without a note of its warnings, they are found out by another build. */
@@ -182,7 +184,8 @@ async function buildKernel(
   await step('series', detail, () => applySeries(tree, series, options))
 
   // One build directory for a tree and a configuration: another series then compiles only what it changes.
-  const hashes = [tree.objects, requests.map(configLine).join('\n')].map(shortHash)
+  const configuration = options.sharedBuild ? 'any' : requests.map(configLine).join('\n')
+  const hashes = [tree.objects, configuration].map(shortHash)
   const buildDirectory = join(cache, 'build', [tree.label, ...hashes].join('-'))
   if (options.warnings) await startOver(buildDirectory)
   await mkdir(buildDirectory, { recursive: true, mode: 0o700 })

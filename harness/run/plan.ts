@@ -16,6 +16,8 @@ export interface Cell {
   series: Series | null
   kconfig: string[]
   machine: Config['machine']
+  /** As provideKernel() takes it. */
+  sharedBuild?: boolean
 }
 
 /** A cell, and the cases that are to run on it. */
