@@ -13,7 +13,7 @@ export interface Place {
 
 export interface Costs {
   attempts: number
-  /** Kernels that were built, and attempts that found theirs in the cache. */
+  /** Kernels that were built, and those that were there before. */
   builds: number
   cached: number
   /** Milliseconds. */
@@ -80,11 +80,13 @@ function placeOf({ id, title, change }: Candidate): Place {
 
 export function costsOf(decisions: readonly Decision[]): Costs {
   const trials = decisions.flatMap(({ trials }) => trials)
+  const keys = (some: typeof trials) => new Set(some.flatMap(({ kernelKey }) => kernelKey ?? []))
+  const [all, built] = [keys(trials), keys(trials.filter((trial) => trial.built))]
   const sum = (key: 'buildMs' | 'testMs') => trials.reduce((total, trial) => total + trial[key], 0)
   return {
     attempts: trials.length,
-    builds: trials.filter(({ built }) => built).length,
-    cached: trials.filter(({ built }) => !built).length,
+    builds: built.size,
+    cached: all.size - built.size,
     ...{ buildMs: sum('buildMs'), testMs: sum('testMs') },
   }
 }

@@ -35,8 +35,8 @@ export function resultText(result: BisectResult): string {
         ]
       : []),
     '',
-    `${steps.length} steps, ${costs.attempts} attempts; ${costs.builds} kernels built in ${duration(costs.buildMs)}, ` +
-      `${costs.cached} times one from the cache${saved(result)}; ${duration(costs.testMs)} of tests`,
+    `${counted(steps.length, 'step')}, ${counted(costs.attempts, 'attempt')}; ${counted(costs.builds, 'kernel')} built in ` +
+      `${duration(costs.buildMs)}, ${costs.cached} from the cache${saved(result)}; ${duration(costs.testMs)} of tests`,
     ...(log ? ['', "git's own log:", log.trim()] : []),
     '',
   ].join('\n')
@@ -67,6 +67,10 @@ function line(decision: Decision): string {
   return `${decision.candidate.title}: ${showDecision(decision)}`
 }
 
+function counted(count: number, what: string): string {
+  return `${count} ${what}${count === 1 ? '' : 's'}`
+}
+
 /** What the cache has saved, if a build from it takes what the others have taken. */
 function saved({ costs }: BisectResult): string {
   if (!costs.builds || !costs.cached) return ''
@@ -95,7 +99,7 @@ export function mailText(result: BisectResult, kernel: string): string {
     `Without it: ${showDecision(evidence.parent)}`,
     ...(without && !('impossible' in without) ? [`Reverted:   ${showDecision(without)}`] : []),
     '',
-    `Found by copylab bisect in ${result.steps.length} steps; both sides were tested again after that.`,
+    `Found by copylab bisect in ${counted(result.steps.length, 'step')}; both sides were tested again after that.`,
     ...(result.case ? [`To see it: copylab run ${result.case}`] : []),
     ...(commit ? ['', `Fixes: ${commit.slice(0, 12)} ("${subject}")`] : []),
     '',

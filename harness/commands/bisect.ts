@@ -1,6 +1,7 @@
 /** `copylab bisect series|tree|kconfig|resume|log`. */
 import { mkdir, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { quoted } from '../../qemu/lost.ts'
 import { Ahead } from '../bisect/ahead.ts'
 import { caseOf, symptomOf } from '../bisect/ask.ts'
 import { attemptsOf } from '../bisect/attempts.ts'
@@ -120,7 +121,9 @@ async function conduct(
     return result.outcome === 'found' ? 0 : cannotTell
   } catch (error) {
     if (!context.signal.aborted) throw error
-    process.stderr.write('copylab: to go on: copylab bisect resume\n')
+    process.stderr.write(
+      `copylab: to go on: ${quoted(['copylab', 'bisect', 'resume', ...resultsWords(header)])}\n`,
+    )
     return 130
   } finally {
     journal.close()
@@ -160,6 +163,12 @@ async function search(
     await ahead.stop()
     progress.close()
   }
+}
+
+/** Where the bisection was told to leave its results. */
+function resultsWords({ request }: BisectHeader): string[] {
+  const { results } = request.options
+  return typeof results === 'string' ? ['--results', results] : []
 }
 
 async function placeOf(options: Overrides, cwd: string): Promise<string> {
