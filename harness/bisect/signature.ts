@@ -49,8 +49,8 @@ export function leakSignature(report: string): Signature {
   return { kind: 'leak', text: normaliseWords(first), frames: framesAfter('backtrace', [report]) }
 }
 
-/** `[   12.345678]`, and with CONFIG_PRINTK_CALLER `[   T123]`. */
-const stamp = /^\s*(?:\[ *\d+\.\d+\]\s*)?(?:\[ *[TC]\d+\]\s*)?/
+/** `[   12.345678]`, with CONFIG_PRINTK_CALLER `[   T123]`, and before it the level where the guest has read its log. */
+const stamp = /^\s*(?:<\d+>)?(?:\[ *\d+\.\d+\]\s*)?(?:\[ *[TC]\d+\]\s*)?/
 
 /** A line of the kernel's log without where and when it was printed. */
 export function withoutStamp(line: string): string {
@@ -104,6 +104,7 @@ export function normaliseCompiler(line: string): string {
     .replace(/(\S+)(\(\.[\w.]+)\+0x[0-9a-f]+\)/g, (_, path, section) => `${inTree(path)}${section})`)
     .replace(/\[\S*?([^/\s[]+\.\w+):\d+: /, '[$1: ')
     .replace(/^make\[\d+\]/, 'make')
+    .replace(/[‘’]/g, "'")
     .trim()
 }
 

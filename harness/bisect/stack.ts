@@ -22,7 +22,8 @@ const frame = /^(\? )?([\w.]+)\+0x[0-9a-f]+(?:\/0x[0-9a-f]+)?(?: \[[\w ]+\])?$/
  * @param logs the first one that has the line is read
  */
 export function framesAfter(line: string, logs: readonly string[]): string[] {
-  const wanted = line.trim()
+  // The console has no levels.
+  const wanted = line.trim().replace(/^<\d+>/, '')
   for (const log of logs) {
     const lines = log.split('\n')
     const at = lines.findIndex((one) => one.includes(wanted))

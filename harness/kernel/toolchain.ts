@@ -32,9 +32,9 @@ export async function hasCcache(): Promise<boolean> {
   )
 }
 
-/** Settings of the user's shell that would change what kbuild does. */
+/** Settings of the user's shell that would change what kbuild does, or in which language the compiler speaks. */
 const kbuildInputs =
-  /^(ARCH|SRCARCH|CROSS_COMPILE|LLVM|LLVM_IAS|O|V|W|C|CF|M|MO|CC|LD|HOSTCC|MAKEFLAGS|MFLAGS|MAKELEVEL|MAKEFILES|LOCALVERSION|LDFLAGS_MODULE|AFLAGS_\w+|CFLAGS_\w+|KCFLAGS|KAFLAGS|KCPPFLAGS|KRUSTFLAGS|KBUILD_\w+|KCONFIG_\w+|INSTALL_\w+|GREP_OPTIONS|GCC_\w+|CPATH|C_INCLUDE_PATH|LIBRARY_PATH)$/
+  /^(ARCH|SRCARCH|CROSS_COMPILE|LLVM|LLVM_IAS|O|V|W|C|CF|M|MO|CC|LD|HOSTCC|MAKEFLAGS|MFLAGS|MAKELEVEL|MAKEFILES|LOCALVERSION|LDFLAGS_MODULE|AFLAGS_\w+|CFLAGS_\w+|KCFLAGS|KAFLAGS|KCPPFLAGS|KRUSTFLAGS|KBUILD_\w+|KCONFIG_\w+|INSTALL_\w+|GREP_OPTIONS|GCC_\w+|CPATH|C_INCLUDE_PATH|LIBRARY_PATH|LANGUAGE|LC_\w+)$/
 
 /**
  * The environment for make: the user's without what kbuild and gcc read from it, and with ccache set up.
@@ -45,6 +45,8 @@ export function buildEnvironment(base: string): NodeJS.ProcessEnv {
   return {
     ...Object.fromEntries(inherited),
     LC_ALL: 'C',
+    // The kernel's Makefile takes LC_ALL away again.
+    LANG: 'C.UTF-8',
     CCACHE_BASEDIR: base,
     // The compiler's own list of headers instead of a preprocessor run of every file: a cold build took 16 % longer
     // than without ccache; with the preprocessor it took more than that.

@@ -53,6 +53,15 @@ test('an oops is known by what it says and where, in any build and boot', () => 
   expect(sameSignature(signature, other)).toBe(true)
 })
 
+test('the guest’s own log has levels, and the console has not', () => {
+  const log = oops.replace(/^/gm, '<4>')
+  const signature = splatSignature(first(oops), [oops])
+  expect(splatSignature(first(log), [oops])).toEqual(signature)
+  expect(splatSignature(first(log), [log])).toEqual(signature)
+  const warning = '<4>[    4.3] WARNING: CPU: 1 PID: 61 at block/blk-copy.c:542 blk_copy_work+0x2fe/0x4c6'
+  expect(splatSignature(warning, []).text).toBe('WARNING: block/blk-copy.c blk_copy_work')
+})
+
 test('the same words elsewhere are another bug, and so are others at the same place', () => {
   const signature = splatSignature(first(oops), [oops])
   const elsewhere = oops
@@ -172,7 +181,7 @@ test.each([
 
 test.each([
   ["/c/trees/6.12/source/block/bio.c:12:3: error: 'x' undeclared", "block/bio.c: error: 'x' undeclared"],
-  ["../block/bio.c:12:3: error: 'x4' undeclared", "block/bio.c: error: 'x4' undeclared"],
+  ['../block/bio.c:12:3: error: ‘x4’ undeclared', "block/bio.c: error: 'x4' undeclared"],
   [
     'make[3]: *** [../scripts/Makefile.build:229: block/bio.o] Error 1',
     'make: *** [Makefile.build: block/bio.o] Error 1',

@@ -7,6 +7,7 @@ import { Failure } from '../../../../harness/failure.ts'
 import { BuildRefused, firstErrorIn } from '../../../../harness/kernel/errors.ts'
 import { runMake } from '../../../../harness/kernel/make.ts'
 import { type Kernel, lookUpKernel, provideKernel } from '../../../../harness/kernel/provide.ts'
+import { buildEnvironment } from '../../../../harness/kernel/toolchain.ts'
 import { loadSeries, type Series } from '../../../../harness/series/load.ts'
 import type { Tree } from '../../../../harness/tree/provide.ts'
 import { toyPatch, toyTree } from '../tree/toy-tree.ts'
@@ -73,6 +74,12 @@ test('a kernel is published with its configuration, log and facts', async () => 
   expect(await readFile(kernel.buildLog, 'utf8')).toContain('CC      b.o')
   const [build] = await readdir(join(cache, 'build'))
   expect(await readFile(join(cache, 'build', build ?? '', 'kcflags'), 'utf8')).toBe('\n')
+})
+
+test('the compiler speaks English, also after the Makefile has taken LC_ALL away', () => {
+  for (const name of ['LANG', 'LANGUAGE', 'LC_MESSAGES']) vi.stubEnv(name, 'de_DE.UTF-8')
+  const environment = Object.entries(buildEnvironment('/cache')).filter(([name]) => /^(LC_|LANG)/.test(name))
+  expect(Object.fromEntries(environment)).toEqual({ LC_ALL: 'C', LANG: 'C.UTF-8' })
 })
 
 test('the same inputs start neither make nor git', async () => {
