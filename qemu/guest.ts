@@ -8,7 +8,7 @@ import { findProgram } from './cc.ts'
 import { ConsoleLog } from './console.ts'
 import { createImages, DisksMissing, diskAttributes, type GuestDisk, matchDisks } from './disks.ts'
 import { GuestLost, quoted } from './lost.ts'
-import { channelBackends, processorTime, type QemuProcess, startQemu } from './process.ts'
+import { channelBackends, processorTime, type QemuProcess, startQemu, waitedForProcessor } from './process.ts'
 import { QmpClient } from './qmp.ts'
 import { describeTaint } from './taint.ts'
 import { checkTopology, type Topology } from './topology.ts'
@@ -320,7 +320,7 @@ export class Guest {
       if (waitedMs < timeoutMs || (running && usedMs < timeoutMs)) return
       clearInterval(timer)
       // What QEMU itself takes to start is less. A kernel that was let run and did not come up hangs.
-      const ran = usedMs > Math.min(2000, timeoutMs / 10)
+      const ran = usedMs > Math.min(2000, timeoutMs / 10) || this.#sleeps(waitedMs)
       const seconds = (ms: number) => `${(ms / 1000).toFixed(1)} s`
       const message = `the guest's agent did not answer within ${seconds(waitedMs)}; QEMU ran for ${seconds(usedMs)} of it`
       this.#giveUp(ran ? 'hung' : 'boot-timeout', message)
@@ -330,6 +330,12 @@ export class Guest {
     } finally {
       clearInterval(timer)
     }
+  }
+
+  /** Whether a kernel that has begun to boot has nothing to do, though QEMU would be let run if it had. */
+  #sleeps(lifetimeMs: number): boolean {
+    const starvedMs = waitedForProcessor(this.#process.pid) ?? lifetimeMs
+    return this.console.position() > 0 && starvedMs < lifetimeMs / 2
   }
 
   /** For `bootGuest`. A driver may scan its bus after the first process has started, hence the wait. */

@@ -1,5 +1,5 @@
 import { type ChildProcess, spawn } from 'node:child_process'
-import { closeSync, openSync, readFileSync } from 'node:fs'
+import { closeSync, openSync, readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Duplex } from 'node:stream'
 import { Failure } from '../harness/failure.ts'
@@ -88,6 +88,20 @@ export function processorTime(pid: number): number | undefined {
     // proc(5): utime and stime are fields 14 and 15 in ticks, of which Linux shows 100 a second; field 2 may have spaces.
     const fields = readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ').at(-1)?.split(' ') ?? []
     return (Number(fields[11]) + Number(fields[12])) * 10
+  } catch {
+    return undefined
+  }
+}
+
+/** How long the thread that waited most for a processor has been ready to run and was not let, in ms; undefined: who knows. */
+export function waitedForProcessor(pid: number): number | undefined {
+  try {
+    const threads = readdirSync(`/proc/${pid}/task`)
+    // Documentation/scheduler/sched-stats.rst: the second field of schedstat, in nanoseconds.
+    const waits = threads.map((thread) =>
+      Number(readFileSync(`/proc/${pid}/task/${thread}/schedstat`, 'utf8').split(' ')[1]),
+    )
+    return Math.max(...waits) / 1e6
   } catch {
     return undefined
   }

@@ -94,6 +94,11 @@ test('a guest that was let run and never speaks hangs', async () => {
   })
 })
 
+test('a guest that has begun to boot and sleeps for ever hangs, too', async () => {
+  const options = machine('echo "[ 0.1] one" > "$console"; exec sleep 30')
+  await expect(bootGuest({ ...options, bootTimeoutMs: 1500 })).rejects.toMatchObject({ reason: 'hung' })
+})
+
 test('a reset without a message is the kernel’s, as the monitor says it with its last word', async () => {
   const event = '{"event": "SHUTDOWN", "data": {"guest": true, "reason": "guest-reset"}}'
   const lost = bootGuest(machine(`read -r negotiation <&3; echo '${event}' >&3; exit 0`))
