@@ -319,11 +319,7 @@ export class Guest {
       const waitedMs = performance.now() - started
       if (waitedMs < timeoutMs || (running && usedMs < timeoutMs)) return
       clearInterval(timer)
-      // What QEMU itself takes to start is less. A kernel that was let run and did not come up hangs.
-      const ran = usedMs > Math.min(2000, timeoutMs / 10) || this.#sleeps(waitedMs)
-      const seconds = (ms: number) => `${(ms / 1000).toFixed(1)} s`
-      const message = `the guest's agent did not answer within ${seconds(waitedMs)}; QEMU ran for ${seconds(usedMs)} of it`
-      this.#giveUp(ran ? 'hung' : 'boot-timeout', message)
+      void this.#neverSpoke(waitedMs, usedMs, timeoutMs)
     }, intervalMs)
     try {
       this.release = await this.#orGone(this.#agent.hello)
@@ -332,10 +328,23 @@ export class Guest {
     }
   }
 
-  /** Whether a kernel that has begun to boot has nothing to do, though QEMU would be let run if it had. */
-  #sleeps(lifetimeMs: number): boolean {
+  async #neverSpoke(waitedMs: number, usedMs: number, timeoutMs: number): Promise<void> {
+    // What QEMU itself takes to start is less. A kernel that was let run and did not come up hangs.
+    const ran = usedMs > Math.min(2000, timeoutMs / 10) || (await this.#sleeps(waitedMs))
+    // It has spoken in the last moment.
+    if (this.release) return
+    const seconds = (ms: number) => `${(ms / 1000).toFixed(1)} s`
+    const message = `the guest's agent did not answer within ${seconds(waitedMs)}; QEMU ran for ${seconds(usedMs)} of it`
+    this.#giveUp(ran ? 'hung' : 'boot-timeout', message)
+  }
+
+  /** Whether QEMU is well, has not had to wait for a processor, and still its kernel does nothing: it sleeps, or has halted. */
+  async #sleeps(lifetimeMs: number): Promise<boolean> {
     const starvedMs = waitedForProcessor(this.#process.pid) ?? lifetimeMs
-    return this.console.position() > 0 && starvedMs < lifetimeMs / 2
+    if (starvedMs > lifetimeMs / 2) return false
+    const status = this.#qmp.execute('query-status').catch(() => undefined)
+    const answer = await Promise.race([status, delay(lastWordsMs, undefined, { ref: false })])
+    return (answer as { running?: boolean } | undefined)?.running === true
   }
 
   /** For `bootGuest`. A driver may scan its bus after the first process has started, hence the wait. */
