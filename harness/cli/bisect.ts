@@ -27,14 +27,14 @@ export function addBisectCommands(program: Command, start: Start): void {
     )
   const load = () => import('../commands/bisect.ts')
   const kinds = [
-    ['series', 'which patch of the series', 'number of patches', overrides],
+    ['series', 'which patch of the series', 'number of patches', without('patches')],
     [
       'tree',
       'which commit of a git history, or which version of a Debian package',
       'commit or version',
       overrides,
     ],
-    ['kconfig', 'which option', 'kconfig sets or fragments', overrides.filter((name) => name !== 'kconfig')],
+    ['kconfig', 'which option', 'kconfig sets or fragments', without('kconfig')],
   ] as const
   for (const [kind, what, end, options] of kinds) {
     addQuestion(addConfigOptions(bisect.command(kind), [...options]))
@@ -63,6 +63,11 @@ export function addBisectCommands(program: Command, start: Start): void {
     .action((typed: StepOptions) =>
       start(async (context) => (await import('../commands/bisect-step.ts')).bisectStep(typed, context)),
     )
+}
+
+/** The ends say that. */
+function without(one: keyof Overrides): (keyof Overrides)[] {
+  return overrides.filter((name) => name !== one)
 }
 
 function addQuestion(command: Command): Command {
