@@ -5,6 +5,7 @@
 import { existsSync } from 'node:fs'
 import { readFile, rename, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { execa } from 'execa'
 import { readOutput, withoutLine } from '../check/output.ts'
 
 /** By object, of those that have any; absent where objects were compiled before anybody took notes. */
@@ -46,8 +47,11 @@ export async function takeNotes(directory: string, log: string, source: string):
 export async function notedWarnings(directory: string, source: string): Promise<string[] | null> {
   if (!hasNotes(directory)) return null
   const most = new Map<string, number>()
+  const linked = await linkedObjects(directory)
   for (const [object, found] of Object.entries(await readNotes(directory))) {
-    // Going back to fewer patches leaves objects of sources that are gone.
+    // Fewer patches or another configuration leave objects that are no part of the kernel. Below arch/ are some that
+    // become a part of it without the linker.
+    if (linked && !linked.has(object) && !object.startsWith('arch/')) continue
     const name = join(source, object.replace(/\.o$/, ''))
     if (!['.c', '.S', '.rs'].some((suffix) => existsSync(name + suffix))) continue
     const here = new Map<string, number>()
@@ -68,6 +72,13 @@ export async function addWarnings(meta: string, warnings: string[] | null): Prom
   const temporary = `${meta}.${process.pid}`
   await writeFile(temporary, `${JSON.stringify(facts, null, 2)}\n`)
   await rename(temporary, meta)
+}
+
+/** undefined: the tree is older than 6.1 and makes no such archive */
+async function linkedObjects(directory: string): Promise<Set<string> | undefined> {
+  if (!existsSync(join(directory, 'vmlinux.a'))) return undefined
+  const { stdout } = await execa('ar', ['t', 'vmlinux.a'], { cwd: directory, maxBuffer: 64 << 20 })
+  return new Set(stdout.split('\n'))
 }
 
 async function readNotes(directory: string): Promise<Record<string, string[]>> {

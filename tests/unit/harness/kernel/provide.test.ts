@@ -154,10 +154,10 @@ test('another series builds in the same directory, another configuration in its 
   expect(await readdir(join(cache, 'build'))).toHaveLength(2)
 })
 
-test('one tree under two locks is built in two directories', async () => {
+test('a tree that shares its objects with no other is built in a directory of its own', async () => {
   await provide()
   await rm(join(cache, 'kernels'), { recursive: true })
-  await provide({ tree: { ...tree, lock: 'tree-pinned' } })
+  await provide({ tree: { ...tree, lock: 'tree-pinned', objects: 'pinned' } })
   expect(await readdir(join(cache, 'build'))).toHaveLength(2)
 })
 

@@ -1,6 +1,7 @@
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { execa } from 'execa'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { beginNotes, notedWarnings, startOver, takeNotes } from '../../../../harness/kernel/warnings.ts'
 
@@ -50,6 +51,18 @@ test('a source that is gone takes its warnings with it', async () => {
   expect(await built(cc('copy'), unused('block/copy.c', 1))).toHaveLength(1)
   await rm(join(source, 'block/copy.c'))
   expect(await notedWarnings(build, source)).toEqual([])
+})
+
+test('an object that is not linked any more takes its warnings with it', async () => {
+  await beginNotes(build)
+  await mkdir(join(build, 'block'))
+  for (const name of ['bio', 'copy']) await writeFile(join(build, `block/${name}.o`), '')
+  await execa('ar', ['rcT', 'vmlinux.a', 'block/bio.o', 'block/copy.o'], { cwd: build })
+  const lines = [cc('bio'), unused('block/bio.c', 1), cc('copy'), unused('block/copy.c', 1)]
+  expect(await built(...lines)).toHaveLength(2)
+  await rm(join(build, 'vmlinux.a'))
+  await execa('ar', ['rcT', 'vmlinux.a', 'block/bio.o'], { cwd: build })
+  expect(await notedWarnings(build, source)).toEqual(["block/bio.c: warning: unused variable 'x'"])
 })
 
 test('of objects that were there before the notes nothing is said, until they are made anew', async () => {
