@@ -71,6 +71,7 @@ function withoutPatch(series: Series, number: number): Series {
     ...series,
     label: `${series.label}-without-${number}`,
     hash: createHash('sha256').update(`${series.hash} without ${number}`).digest('hex'),
+    prefixHashes: [],
     patches: series.patches.filter((_, index) => index !== number - 1),
   }
 }

@@ -183,6 +183,7 @@ async function applyAll(
     const cut = {
       ...series,
       hash: `${series.hash}-${count}`,
+      prefixHashes: [],
       patches: series.patches.slice(0, count),
       notes: [],
     }

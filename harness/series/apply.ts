@@ -31,8 +31,7 @@ export async function applySeries(
 ): Promise<string> {
   await recover(tree, options)
   if (!series) return checkout(tree, tree.base, options)
-  // The commits of a repository share one clone: a series may lie on several of them.
-  const ref = `refs/copylab/series/${tree.base}/${series.hash}`
+  const ref = refOf(tree, series.hash)
   const known = await tryGit(tree.git, ['rev-parse', '--verify', '--quiet', `${ref}^{commit}`], options)
   if (known.status === 0) return checkout(tree, known.stdout, options)
 
@@ -55,12 +54,35 @@ export async function applySeries(
   }
   const commit = await git(tree.git, ['rev-parse', 'HEAD'], options)
   await git(tree.git, ['update-ref', ref, commit], options)
+  await rememberPrefixes(tree, series, commit, options)
   if (series.profile === null)
     options.emit?.({
       type: 'note',
       message: describeAbi(series.name, await detectAbi(tree, commit, options)),
     })
   return commit
+}
+
+/** The commits of a repository share one clone: a series may lie on several of them. */
+function refOf({ base }: Tree, hash: string): string {
+  return `refs/copylab/series/${base}/${hash}`
+}
+
+/** A series that is cut off later is then a checkout, too. */
+async function rememberPrefixes(
+  tree: Tree,
+  { prefixHashes }: Series,
+  commit: string,
+  { signal }: ApplyOptions,
+): Promise<void> {
+  const list = await git(tree.git, ['rev-list', '--reverse', `${tree.base}..${commit}`], { signal })
+  const commits = [tree.base, ...list.split('\n')].slice(0, -1)
+  // A patch that changes nothing any more has no commit.
+  if (commits.length !== prefixHashes.length) return
+  const input = commits
+    .map((one, index) => `update ${refOf(tree, prefixHashes[index] as string)} ${one}\n`)
+    .join('')
+  await git(tree.git, ['update-ref', '--stdin'], { signal, input })
 }
 
 /** Adds the files that the patches were made for to the tree's objects: git merges by them where the tree differs. */

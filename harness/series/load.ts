@@ -24,6 +24,8 @@ export interface Series {
   specs: string[]
   /** SHA-256 over the bytes of the patches to apply, in order: names and comments do not matter. */
   hash: string
+  /** The same over the first none, one, two of them and so on, all of them left out; empty: not known. */
+  prefixHashes: string[]
   /** Those to apply: all of them, or the first ones of a series that is cut off; none of one that is cut off at 0. */
   patches: Patch[]
   /** How many the whole series has. */
@@ -113,11 +115,13 @@ export async function loadSeries(
       ...{ files: patches.map(({ path }) => basename(path)), applied: count, label },
       everywhere: async () => (await Promise.all(parts.map((part) => part.everywhere()))).flat(),
     }))
+  const hashes = prefixHashes(parts)
   const madeOn = parts.findLast((part) => part.madeOn)?.madeOn
   return {
     name: profile?.name ?? parts.map(({ name }) => name).join('+'),
     label: parts.map((part) => part.label.replace(/[^\w.-]/g, '-')).join('+'),
-    ...{ specs: named, hash: hashOf(parts, count), total: patches.length, profile, notes },
+    ...{ specs: named, total: patches.length, profile, notes },
+    ...{ hash: hashes[count] as string, prefixHashes: hashes.slice(0, count) },
     patches: patches.slice(0, count).map(({ path, mail }) => ({ path, subject: mail.subject.title })),
     packs: parts.flatMap((part) => part.packs),
     ...(madeOn === undefined ? {} : { madeOn }),
@@ -125,20 +129,23 @@ export async function loadSeries(
   }
 }
 
-/** Hashes of the first so many patches of a part, which is asked for that for many trees. */
-const hashes = new WeakMap<Part, Map<number, string>>()
+/** Hashes of a part, which is asked for them for many trees. */
+const known = new WeakMap<Part, string[]>()
 
-function hashOf(parts: readonly Part[], count: number): string {
+/** Of the first none, one, two patches and so on, up to all of them. */
+function prefixHashes(parts: readonly Part[]): string[] {
   const [part, ...more] = parts
-  const known = part && more.length === 0 ? (hashes.get(part) ?? new Map<number, string>()) : undefined
-  const kept = known?.get(count)
-  if (kept !== undefined) return kept
+  const single = more.length === 0 ? part : undefined
+  const kept = single && known.get(single)
+  if (kept) return kept
   const sum = createHash('sha256')
-  for (const { mail } of parts.flatMap(({ patches }) => patches).slice(0, count))
+  const hashes = [sum.copy().digest('hex')]
+  for (const { mail } of parts.flatMap(({ patches }) => patches)) {
     sum.update(`${mail.bytes.length}\n`).update(mail.bytes)
-  const hash = sum.digest('hex')
-  if (part && known) hashes.set(part, known.set(count, hash))
-  return hash
+    hashes.push(sum.copy().digest('hex'))
+  }
+  if (single) known.set(single, hashes)
+  return hashes
 }
 
 async function profileOf(parts: Part[], file: string | undefined): Promise<Parsed<ProfileFile> | null> {

@@ -10,7 +10,7 @@ function series(applied: number, directory = join(projectRoot, 'patches/copy-off
   const patches = Array.from({ length: applied }, (_, index) => ({ path: `/p/${index}`, subject: '' }))
   const [specs, label] = [[directory], basename(directory)]
   return {
-    ...{ name: 'mine', label, specs, hash: '', patches, total: 14 },
+    ...{ name: 'mine', label, specs, hash: '', prefixHashes: [], patches, total: 14 },
     ...{ profile: null, notes: [], packs: [] },
   }
 }

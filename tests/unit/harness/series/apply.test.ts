@@ -64,8 +64,24 @@ test('patches apply in order, with files added and renamed, and commits are the 
     'add and rename\nchange line 12\nchange line 3',
   )
   await applySeries(tree, null)
-  await git(tree.git, ['update-ref', '-d', `refs/copylab/series/${series.hash}`])
+  await git(tree.git, ['update-ref', '-d', `refs/copylab/series/${tree.base}/${series.hash}`])
   expect(await applySeries(tree, series)).toBe(commit)
+})
+
+test('a series that was applied once is cut off by a checkout', async () => {
+  const series = await seriesOf(
+    'a',
+    await change(3, 'three'),
+    await addAndRename(),
+    await change(12, 'twelve'),
+  )
+  await applySeries(tree, series)
+  const before = await stat(inTree('copy.c'), { bigint: true })
+  const cut = await loadSeries(series.specs, tree.label, { applied: 2 })
+  await rm(join(directory, 'a'), { recursive: true })
+  await applySeries(tree, cut)
+  expect(await readFile(inTree('block/bio.c'), 'utf8')).not.toContain('twelve')
+  expect((await stat(inTree('copy.c'), { bigint: true })).mtimeNs).toBe(before.mtimeNs)
 })
 
 test('going back to a series touches only the files that differ', async () => {
