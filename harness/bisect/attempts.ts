@@ -31,13 +31,26 @@ export interface AttemptOptions {
 export function attemptsOf(options: AttemptOptions): Attempt {
   const { answers, symptom, info } = options
   const wanted = wantedOf(symptom, info)
+  const emit = withoutRepeats(options.emit)
   let count = 0
   return (candidate) => {
     count += 1
     const place = join('attempts', `${String(count).padStart(3, '0')}-${candidate.id}`)
     return answers.answer(`try ${candidate.id}: ${candidate.title}`, trialSchema, () =>
-      make(candidate, wanted, place, options),
+      make(candidate, wanted, place, { ...options, emit }),
     )
+  }
+}
+
+/** Most attempts would say the same as the one before. */
+function withoutRepeats(emit: Emit): Emit {
+  const said = new Set<string>()
+  return (event) => {
+    if (event.type === 'note') {
+      if (said.has(event.message)) return
+      said.add(event.message)
+    }
+    emit(event)
   }
 }
 
