@@ -105,6 +105,8 @@ export async function historySpace(options: HistoryOptions): Promise<Space> {
       return { test: await candidate(commit) }
     },
     async tell({ id }, side) {
+      // git ranks what was skipped with the others.
+      cached.delete(id)
       const term = side === 'skip' ? 'skip' : terms[side]
       const { status, stdout, stderr } = await tryGit(repository, ['bisect', term, id], { signal })
       await hear(stdout)

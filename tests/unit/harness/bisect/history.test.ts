@@ -1,13 +1,16 @@
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest'
+import { afterAll, beforeAll, beforeEach, expect, test, vi } from 'vitest'
 import type { Side, Space } from '../../../../harness/bisect/candidate.ts'
 import { historySpace } from '../../../../harness/bisect/history.ts'
 import { loadConfig, projectRoot } from '../../../../harness/config/load.ts'
 import { git } from '../../../../harness/tree/git.ts'
 
 const makefile = 'VERSION = 6\nPATCHLEVEL = 12\nSUBLEVEL = 1\nEXTRAVERSION =\n'
+
+// It starts real programs, and the machine may be busy.
+vi.setConfig({ testTimeout: 120_000, hookTimeout: 120_000 })
 
 let directory: string
 let repository: string
@@ -104,6 +107,13 @@ test('the one step that a cached commit may cost is spent once', async () => {
   expect(asked.filter((index) => index < 4)).toHaveLength(1)
   expect(end).toMatchObject({ found: { id: commits[12] } })
   expect(asked.length).toBeLessThanOrEqual(6)
+})
+
+test('a commit that cannot be tested is not asked again for its kernel being there', async () => {
+  const space = await open({ cached: [8, 9, 10] })
+  const { asked, end } = await search(space, (index) => (index > 7 && index < 11 ? 'skip' : firstAt(14)(index)))
+  expect(end).toMatchObject({ found: { id: commits[14] } })
+  expect(new Set(asked).size).toBe(asked.length)
 })
 
 test('ends in the wrong order are refused', async () => {
