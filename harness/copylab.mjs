@@ -7,7 +7,6 @@ import { homedir } from 'node:os'
 import { dirname, isAbsolute, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
-const infraStatus = 3
 const root = dirname(dirname(fileURLToPath(import.meta.url)))
 const modules = join(root, 'node_modules')
 /** Says that packages and modules were checked; it holds the key of what they were checked against. */
@@ -15,6 +14,13 @@ const stamp = join(modules, '.copylab-ready')
 const read = (...path) => readFileSync(join(root, ...path), 'utf8')
 
 const args = process.argv.slice(2)
+/** git bisect run would take less than 128 for a bad commit, which is not what it is. */
+const infraStatus = args[0] === 'bisect' && args[1] === 'step' ? 128 : 3
+// Node.js would end with 1, which says that a case has failed, or that a commit is bad.
+process.on('uncaughtException', (error) => {
+  process.stderr.write(`copylab: this is a bug in copylab\n${error?.stack ?? error}\n`)
+  process.exit(infraStatus)
+})
 const own = args.includes('--') ? args.slice(0, args.indexOf('--')) : args
 const command = own.find((word) => !word.startsWith('-'))
 const wantsHelp =

@@ -124,6 +124,23 @@ test("what cannot be installed is said with apt's words, and ends with status 3"
   expect(await calls()).toEqual([])
 })
 
+test('git bisect run takes neither a set-up that fails nor a bug for a bad commit', async () => {
+  const step = ['bisect', 'step', '--symptom', 'build']
+  await writeFile(
+    join(directory, 'harness/bundle.mjs'),
+    'export const bundledCommandLine = async () => "data:text/javascript,setImmediate(()=>{throw new Error(`oh`)})"',
+  )
+  expect(await copylab(step, asRoot)).toMatchObject({
+    exitCode: 128,
+    stderr: expect.stringContaining('this is a bug in copylab\nError: oh'),
+  })
+  expect((await copylab(['run'], asRoot)).exitCode).toBe(3)
+  await rm(join(directory, 'flex'))
+  await rm(join(directory, 'node_modules/.copylab-ready'))
+  await fakeProgram('apt-get', 'exit 100')
+  expect((await copylab(step, asRoot)).exitCode).toBe(128)
+})
+
 test('a user without sudo is shown the command, and nothing is installed', async () => {
   const { exitCode, stderr } = await copylab(['run'], asUser)
   expect(exitCode).toBe(3)
