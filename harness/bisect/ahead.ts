@@ -29,7 +29,7 @@ export class Ahead {
 
   /** `candidate` is wanted now: what else is being built makes way for it. Resolves when it has. */
   async makeWayFor({ id }: Candidate): Promise<void> {
-    if (this.#building && this.#building.id !== id) await this.stop()
+    if (this.#building && this.#building.id !== id) await this.#abort()
   }
 
   /** A VM of `cpus` runs from now on: what is wanted is built beside it, if the machine has cores for both. */
@@ -54,8 +54,12 @@ export class Ahead {
   }
 
   async stop(): Promise<void> {
-    const building = this.#building
     this.#wanted = []
+    await this.#abort()
+  }
+
+  async #abort(): Promise<void> {
+    const building = this.#building
     building?.stop.abort()
     await building?.done
     if (this.#building === building) this.#building = undefined

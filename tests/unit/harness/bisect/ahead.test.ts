@@ -61,6 +61,18 @@ test('what is asked now goes on, and anything else makes way', async () => {
   expect(log).toEqual(['begin a', 'abort a'])
 })
 
+test('what has made way takes nothing with it that may be asked later', async () => {
+  const { log, build } = builds()
+  const ahead = new Ahead(build, 4)
+  ahead.expect([candidate('a')])
+  ahead.start(2)
+  ahead.expect([candidate('c')])
+  await ahead.makeWayFor(candidate('b'))
+  ahead.start(2)
+  expect(log).toEqual(['begin a', 'abort a', 'begin c'])
+  await ahead.stop()
+})
+
 test('an early build that fails is nobody’s failure', async () => {
   const ahead = new Ahead(() => Promise.reject(new Error('it does not build')), 4)
   ahead.expect([candidate('a')])
