@@ -78,7 +78,8 @@ export async function tryEnds(options: EndOptions): Promise<Ends> {
       return ends
     }
     const alike = said === 'reversed' || bad.tally.of >= mostAttempts || alwaysSeen(good)
-    if (alike && alwaysSeen(good) && space.unable) return { ...ends, always: true }
+    // With --fixed that is a symptom that nothing has mended.
+    if (alike && alwaysSeen(good) && space.unable && !fixed) return { ...ends, always: true }
     if (alike) throw notApart(ends)
     await tryOnce(ends, bad.tally.of <= good.tally.of ? 'with' : 'without', attempt)
   }

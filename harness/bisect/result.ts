@@ -79,7 +79,8 @@ function placeOf({ id, title, change }: Candidate): Place {
 }
 
 export function costsOf(decisions: readonly Decision[]): Costs {
-  const trials = decisions.flatMap(({ trials }) => trials)
+  // What was seen at an end may be the evidence of the verdict, too.
+  const trials = [...new Set(decisions.flatMap(({ trials }) => trials))]
   const keys = (some: typeof trials) => new Set(some.flatMap(({ kernelKey }) => kernelKey ?? []))
   const [all, built] = [keys(trials), keys(trials.filter((trial) => trial.built))]
   const sum = (key: 'buildMs' | 'testMs') => trials.reduce((total, trial) => total + trial[key], 0)

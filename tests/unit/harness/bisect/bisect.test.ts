@@ -161,6 +161,14 @@ test('a case that has failed ever since it can run: the patch that lets it run i
   })
 })
 
+test('a case that has failed ever since it can run is mended by nothing, and is asked once for its cost', async () => {
+  const unable = { candidate: candidate(99), reason: 'there is no BLKCOPY ioctl' }
+  const behaviour = (index: number) => (index === 99 ? notRun : fail())
+  await expect(run(behaviour, { unable, fixed: true })).rejects.toThrow(/the ends do not differ/)
+  const { result, tried } = await run(behaviour, { unable })
+  expect(result.costs.attempts).toBe(tried.length)
+})
+
 test('patches that the case cannot run with come before the change', async () => {
   const { result } = await run((index) => {
     if (index > 0 && index < 9) return notRun
@@ -187,6 +195,18 @@ test('offload that is lost, although the case says something else of it', async 
     },
   )
   expect(result).toMatchObject({ outcome: 'found', culprit: { id: 'patches-10' } })
+})
+
+test('a case that fails otherwise has not come to the copies that are offloaded', async () => {
+  const lost = fail('the kernel oopsed', {
+    signature: { kind: 'splat', text: 'BUG: unable to handle page fault', frames: ['f'] },
+  })
+  const { result } = await run(
+    (index) => (index >= 10 ? fail() : index === 8 ? lost : index === 4 ? fail('EIO') : pass()),
+    { symptom: 'offload' },
+  )
+  expect(result).toMatchObject({ outcome: 'found', culprit: { id: 'patches-10' } })
+  expect(result.steps).toContainEqual(expect.objectContaining({ says: 'skip', reason: 'the kernel oopsed' }))
 })
 
 test('a slow-down of a third in a tenth of noise', async () => {
