@@ -1,6 +1,7 @@
 /** A bisection: both ends, the search between them, and its verdict put to the test. */
 import type { Emit } from '../events.ts'
 import { Failure } from '../failure.ts'
+import { printable } from '../series/mail.ts'
 import type { Candidate, Side, Space } from './candidate.ts'
 import { perStepError } from './confidence.ts'
 import { type Decision, decide, endDecision } from './decide.ts'
@@ -48,8 +49,8 @@ export async function bisect(bisection: Bisection): Promise<Conclusion> {
   const { space, fixed, confidence, attempt, emit, soon } = bisection
   const meaning = { notRun: space.notRun, fixed }
   const planned = await space.stepsLeft()
-  // The verdict is right if no answer is wrong: those of the search, and two for its verification.
-  const error = perStepError(confidence, planned + 2)
+  // The verdict is right if no answer is wrong: that the ends differ, those of the search, and two for its verification.
+  const error = perStepError(confidence, 1 + planned + 2)
   const ends = await tryEnds({ ...bisection, error })
   const ask = (candidate: Candidate) => decide(candidate, ends, attempt)
   const steps: Decision[] = []
@@ -88,7 +89,9 @@ export function sideOf({ says }: Decision, { notRun, fixed }: { notRun: Side; fi
   return (says === 'symptom') === fixed ? 'before' : 'after'
 }
 
-export function showDecision({ says, seen, tried, reason }: Decision): string {
+/** One line, also of what a guest or a compiler has said. */
+export function showDecision({ says, seen, tried, reason: raw }: Decision): string {
+  const reason = printable(raw)
   if (says === 'skip') return `skipped: ${reason}`
   if (says === 'not run') return `not run: ${reason}`
   return `${says === 'symptom' ? 'has it' : 'has it not'}, seen in ${seen} of ${tried}: ${reason}`

@@ -5,7 +5,9 @@ import type { Config } from '../config/load.ts'
 import { Failure } from '../failure.ts'
 import type { CaseInfo } from '../run/cases.ts'
 import { planCell } from '../run/plan.ts'
+import { utf8 } from '../series/diff.ts'
 import { configuredSeries, type Patch, type Series } from '../series/load.ts'
+import { printable } from '../series/mail.ts'
 import { rememberingLoadPart } from '../series/parts.ts'
 import { type Call, callsOf, type Feature, type Profile } from '../series/profile.ts'
 import type { Candidate, Change } from './candidate.ts'
@@ -79,7 +81,10 @@ function withoutPatch(series: Series, number: number): Series {
 /** Who sent a patch, from the header of its mail. */
 async function changeOf({ path, subject }: Patch): Promise<Change> {
   const [header = ''] = (await readFile(path, 'latin1')).split(/\r?\n\r?\n/, 1)
-  const field = (name: string) =>
-    new RegExp(`^${name}:[ \\t]*(.*(?:\\r?\\n[ \\t].*)*)`, 'im').exec(header)?.[1]?.replace(/\s+/g, ' ')
-  return { subject, author: field('From'), messageId: field('Message-ID') }
+  const field = (name: string) => {
+    const value = new RegExp(`^${name}:[ \\t]*(.*(?:\\r?\\n[ \\t].*)*)`, 'im').exec(header)?.[1]
+    return value === undefined ? undefined : printable(utf8(value))
+  }
+  const [messageId] = /^<[^<>\s]+>$/.exec(field('Message-ID') ?? '') ?? []
+  return { subject, author: field('From'), messageId }
 }

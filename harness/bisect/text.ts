@@ -1,5 +1,6 @@
 /** A bisection's result for people: on the console, and as text for a mail to the list. */
 import { duration } from '../report/progress.ts'
+import { printable } from '../series/mail.ts'
 import { showDecision } from './bisect.ts'
 import type { Decision } from './decide.ts'
 import type { BisectResult, Place } from './result.ts'
@@ -11,7 +12,9 @@ export function symptomText({ case: id, symptom, signature }: BisectResult): str
     ...{ warning: 'the compiler has a new warning', build: 'the kernel does not build' },
     boot: 'the kernel does not boot',
   }[symptom]
-  return [id === null ? what : `${id} ${what}`, ...(signature === null ? [] : [signature])].join(': ')
+  return [id === null ? what : `${id} ${what}`, ...(signature === null ? [] : [printable(signature)])].join(
+    ': ',
+  )
 }
 
 /** All that the console says when a bisection ends. */
@@ -37,7 +40,7 @@ export function resultText(result: BisectResult): string {
     '',
     `${counted(steps.length, 'step')}, ${counted(costs.attempts, 'attempt')}; ${counted(costs.builds, 'kernel')} built in ` +
       `${duration(costs.buildMs)}, ${costs.cached} from the cache${saved(result)}; ${duration(costs.testMs)} of tests`,
-    ...(log ? ['', "git's own log:", log.trim()] : []),
+    ...(log ? ['', "git's own log:", ...log.trim().split('\n').map(printable)] : []),
     '',
   ].join('\n')
 }
@@ -79,9 +82,13 @@ function saved({ costs }: BisectResult): string {
 
 /** A mail about what was found, for whoever sends it to read over. Only a history's commits have names for Fixes:. */
 export function mailText(result: BisectResult, kernel: string): string {
-  const { culprit, outcome, fixed, verification, without, ends } = result
+  const { kind, culprit, outcome, fixed, verification, without, ends } = result
   if (outcome !== 'found' || !culprit || fixed) return ''
   const { subject, author, commit, messageId } = culprit.change ?? { subject: culprit.title }
+  const since = {
+    ...{ series: `since the patch "${subject}"`, kconfig: `with ${subject}` },
+    tree: commit ? `since commit ${commit.slice(0, 12)} ("${subject}")` : `since ${subject}`,
+  }[kind]
   const evidence = verification ?? { culprit: ends.after, parent: ends.before }
   return [
     `Subject: [REGRESSION] ${symptomText(result).slice(0, 120)}`,
@@ -91,7 +98,7 @@ export function mailText(result: BisectResult, kernel: string): string {
     '',
     'Hi,',
     '',
-    `since ${commit ? `commit ${commit.slice(0, 12)} ("${subject}")` : `the patch "${subject}"`}, on ${kernel}:`,
+    `${since}, on ${kernel}:`,
     '',
     `  ${symptomText(result)}`,
     '',

@@ -70,6 +70,34 @@ Fixes: abababababab ("block: copy")
 `)
 })
 
+test('a guest writes neither lines of a header nor commands of a terminal', () => {
+  const signature = 'guest: \x1b[2Jgone\rBcc: x@example.org'
+  const reason = 'first\nCc: y@example.org\x07'
+  const hostile = { ...result, signature, verification: null, ends: { ...result.ends } }
+  hostile.ends.after = { ...result.ends.after, reason }
+  const mail = mailText(hostile, '6.12')
+  expect(mail.split('\n\n')[0]?.split(/[\r\n]/)).toEqual([
+    'Subject: [REGRESSION] nvme/003 fails: guest: [2Jgone Bcc: x@example.org',
+    'To: A U Thor <a@example.org>',
+    'Cc: linux-block@vger.kernel.org',
+  ])
+  expect(mail).toContain('has it, seen in 4 of 4: first Cc: y@example.org\n')
+  expect(resultText(hostile)).not.toMatch(/[^\P{Cc}\n]/u)
+})
+
+test('an option and a version are no patches', () => {
+  const { change: _, ...option } = {
+    ...result.culprit,
+    id: 'o',
+    title: 'CONFIG_KASAN: not asked for, then y',
+  }
+  expect(mailText({ ...result, kind: 'kconfig', culprit: option }, '6.12')).toContain(
+    '\nwith CONFIG_KASAN: not asked for, then y, on 6.12:\n',
+  )
+  const version = { id: 'v', title: 'linux 7.3', change: { subject: 'linux 7.3' } }
+  expect(mailText({ ...result, culprit: version }, 'sid')).toContain('\nsince linux 7.3, on sid:\n')
+})
+
 test('what is not sure, or mends something, is no mail', () => {
   expect(mailText({ ...result, outcome: 'contradicted' }, '6.12')).toBe('')
   expect(mailText({ ...result, outcome: 'left', culprit: null }, '6.12')).toBe('')
