@@ -1,5 +1,6 @@
 /** The attempts of a bisection: each is made once, in a directory of its own, and its answer is kept in the journal. */
-import { join } from 'node:path'
+import { mkdir } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
 import { cacheDirectory } from '../cache/directory.ts'
 import type { Emit } from '../events.ts'
 import { Failure } from '../failure.ts'
@@ -35,9 +36,9 @@ export function attemptsOf(options: AttemptOptions): Attempt {
   let count = 0
   return (candidate) => {
     count += 1
-    const place = join('attempts', `${String(count).padStart(3, '0')}-${candidate.id}`)
-    return answers.answer(`try ${candidate.id}: ${candidate.title}`, trialSchema, () =>
-      make(candidate, wanted, place, { ...options, emit }),
+    const name = join('attempts', `${String(count).padStart(3, '0')}-${candidate.id}`)
+    return answers.answer(`try ${candidate.id}: ${candidate.title}`, trialSchema, async () =>
+      make(candidate, wanted, await freshDirectory(options.directory, name), { ...options, emit }),
     )
   }
 }
@@ -51,6 +52,20 @@ function withoutRepeats(emit: Emit): Emit {
       said.add(event.message)
     }
     emit(event)
+  }
+}
+
+/** An attempt that was interrupted, or does not count any more, has left its directory. */
+async function freshDirectory(base: string, name: string): Promise<string> {
+  await mkdir(dirname(join(base, name)), { recursive: true })
+  for (let time = 1; ; time += 1) {
+    const place = time === 1 ? name : `${name}-${time}`
+    try {
+      await mkdir(join(base, place))
+      return place
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error
+    }
   }
 }
 

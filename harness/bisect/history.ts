@@ -6,6 +6,7 @@ import type { TreeSpec } from '../config/schema.ts'
 import { Failure } from '../failure.ts'
 import { planCell } from '../run/plan.ts'
 import type { Series } from '../series/load.ts'
+import { printable } from '../series/mail.ts'
 import { git, tryGit } from '../tree/git.ts'
 import { isRepository, provideTree, type Tree, type TreeOptions } from '../tree/provide.ts'
 import type { Candidate, Next, Side, Space } from './candidate.ts'
@@ -23,11 +24,36 @@ export interface HistoryOptions extends TreeOptions {
   cachedOf: (commits: { commit: string; tree: string }[]) => Promise<string[]>
 }
 
+interface Ends {
+  before: string
+  after: string
+}
+
 const terms: Record<Exclude<Side, 'skip'>, string> = { before: 'before', after: 'after' }
 
 /** Whether the configured tree has a history: else it is a line of versions. */
 export function hasHistory(tree: TreeSpec): boolean {
   return isRepository(tree)
+}
+
+/** The configured repository at a commit of it. */
+function treeAt({ tree }: Config, ref: string): TreeSpec {
+  const { label } = tree
+  return { label, git: 'git' in tree ? tree.git : (tree as { directory: string }).directory, ref }
+}
+
+/**
+ * The hashes of the two ends: a branch may be elsewhere when the bisection goes on.
+ * @throws Failure('usage') when one of them is not there
+ */
+export async function commitsOfEnds({
+  config,
+  before,
+  after,
+  ...o
+}: TreeOptions & Pick<HistoryOptions, keyof Ends | 'config'>): Promise<Ends> {
+  const commitOf = async (ref: string) => (await provideTree(treeAt(config, ref), o)).base
+  return { before: await commitOf(before), after: await commitOf(after) }
 }
 
 /**
@@ -36,17 +62,9 @@ export function hasHistory(tree: TreeSpec): boolean {
  */
 export async function historySpace(options: HistoryOptions): Promise<Space> {
   const { config, series, signal } = options
-  const treeAt = (ref: string): TreeSpec => {
-    const { tree } = config
-    return {
-      label: tree.label,
-      git: 'git' in tree ? tree.git : (tree as { directory: string }).directory,
-      ref,
-    }
-  }
   const [before, after] = [
-    await provideTree(treeAt(options.before), options),
-    await provideTree(treeAt(options.after), options),
+    await provideTree(treeAt(config, options.before), options),
+    await provideTree(treeAt(config, options.after), options),
   ]
   if (before.base === after.base) {
     throw new Failure('usage', `${options.before} and ${options.after} are the same commit`, {
@@ -58,14 +76,13 @@ export async function historySpace(options: HistoryOptions): Promise<Space> {
   const started = await startBisect(repository, before, after, { signal })
 
   const candidate = async (commit: string): Promise<Candidate> => {
-    const [subject = '', author = ''] = (await ask('show', '-s', '--format=%s%n%an <%ae>', commit)).split(
-      '\n',
-    )
+    const said = await ask('show', '-s', '--format=%s%n%an <%ae>', commit)
+    const [subject = '', author = ''] = said.split('\n').map(printable)
     return {
       id: commit,
       title: `${commit.slice(0, 12)} ${subject}`,
       change: { subject, author, commit },
-      cell: async () => planCell({ ...config, tree: treeAt(commit) }, series),
+      cell: async () => planCell({ ...config, tree: treeAt(config, commit) }, series),
     }
   }
   const ends = { before: await candidate(before.base), after: await candidate(after.base) }
@@ -125,7 +142,7 @@ export async function historySpace(options: HistoryOptions): Promise<Space> {
       return {
         id: `revert-${culprit.id.slice(0, 12)}`,
         title: `${after.version} with ${culprit.title} reverted`,
-        cell: async () => planCell({ ...config, tree: treeAt(reverted) }, series),
+        cell: async () => planCell({ ...config, tree: treeAt(config, reverted) }, series),
       }
     },
   }

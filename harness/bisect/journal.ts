@@ -16,6 +16,8 @@ const headerSchema = z.object({
   kind: z.enum(bisectKinds),
   /** What was typed, and where. */
   request: z.object({ cwd: z.string(), options: z.record(z.string(), z.json()) }),
+  /** What it is about, as subjectOf() has it. */
+  subject: z.record(z.string(), z.string()).default({}),
 })
 
 const entrySchema = z.object({
@@ -36,6 +38,12 @@ export interface Answers {
   answer<T>(ask: string, schema: z.ZodType<T>, find: () => Promise<T>): Promise<T>
 }
 
+/** An answer that says nothing of any kernel: a trial that the host or copylab has spoilt. */
+const lostSchema = z.object({ result: z.literal('infra') })
+
+/** In the place of a question: whoever resumes has mended what spoilt the trials right before. They do not count. */
+const resumed = 'resumed'
+
 /** The replayed bisection has come as far as it was. */
 export class EndOfJournal extends Error {}
 
@@ -54,7 +62,14 @@ export async function beginAnswers(directory: string, header: BisectHeader): Pro
 /** @throws Failure('usage') when there is nothing to go on with */
 export async function continueAnswers(directory: string): Promise<BisectJournal> {
   const { journal, writer } = await continueJournalFile(pathOf(directory), parse, kind)
-  return answers(journal.entries, writer)
+  const { entries } = journal
+  const last = entries.at(-1)
+  if (last && isLost(last)) {
+    const mark = { ask: resumed, answer: 'what was lost to the host right before counts no more' }
+    writer.append(mark)
+    entries.push(mark)
+  }
+  return answers(counted(entries), writer)
 }
 
 /** @throws Failure('usage') */
@@ -64,7 +79,21 @@ export function readAnswers(directory: string): {
   answers: Answers
 } {
   const { header, entries } = readJournalFile(pathOf(directory), parse, kind).journal
-  return { header, entries, answers: answers(entries) }
+  return { header, entries, answers: answers(counted(entries)) }
+}
+
+function isLost({ answer }: Entry): boolean {
+  return lostSchema.safeParse(answer).success
+}
+
+/** Else the bisection would give up again where it gave up before. */
+function counted(entries: readonly Entry[]): Entry[] {
+  const left: Entry[] = []
+  for (const entry of entries) {
+    if (entry.ask !== resumed) left.push(entry)
+    else for (let last = left.at(-1); last && isLost(last); last = left.at(-1)) left.pop()
+  }
+  return left
 }
 
 function parse(header: unknown, entries: unknown[]): { header: BisectHeader; entries: Entry[] } {

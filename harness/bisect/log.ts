@@ -10,8 +10,10 @@ export function logLines({ kind, startedAt, request }: BisectHeader, entries: re
 
 function entryLine({ ask, answer }: Entry): string {
   const parsed = trialSchema.safeParse(answer)
-  if (!parsed.success)
-    return `${ask}: ${Array.isArray(answer) ? answer.join(', ') || 'none' : JSON.stringify(answer)}`
+  if (!parsed.success) {
+    const text = typeof answer === 'string' ? answer : JSON.stringify(answer)
+    return `${ask}: ${Array.isArray(answer) ? answer.join(', ') || 'none' : text}`
+  }
   const trial = parsed.data
   const why = trial.result === 'pass' ? trial.evidence.join('; ') : trial.reason
   const kernel = trial.built ? `built in ${duration(trial.buildMs)}` : 'kernel from the cache'

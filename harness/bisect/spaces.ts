@@ -9,7 +9,7 @@ import type { CaseInfo } from '../run/cases.ts'
 import { configuredSeries, type Series } from '../series/load.ts'
 import { cachedCandidates } from './attempts.ts'
 import type { Candidate, Space } from './candidate.ts'
-import { hasHistory, historySpace } from './history.ts'
+import { commitsOfEnds, hasHistory, historySpace } from './history.ts'
 import type { Answers } from './journal.ts'
 import { lineSpace } from './line.ts'
 import { seriesPrefixes } from './series.ts'
@@ -114,7 +114,7 @@ export function namedEnds(
 }
 
 async function treeSpace(options: SpaceOptions): Promise<Space> {
-  const { config, directory, signal, emit } = options
+  const { config, answers, directory, signal, emit } = options
   const series = await configuredSeries(config)
   const cache = cacheDirectory()
   const common = { config, series, ...namedEnds('tree', options), cache, signal, emit }
@@ -122,8 +122,10 @@ async function treeSpace(options: SpaceOptions): Promise<Space> {
     const candidates = await versionCandidates(common)
     return lineSpace({ candidates, cached: await cachedOf(candidates, options), notRun: 'skip' })
   }
+  const commits = z.object({ before: z.string(), after: z.string() })
+  const ends = await answers.answer('which commits the ends are', commits, () => commitsOfEnds(common))
   return historySpace({
-    ...{ ...common, directory },
+    ...{ ...common, ...ends, directory },
     cachedOf: (commits) =>
       cachedAtStart(options, async () => {
         const looks = commits.slice(0, mostLooks).map(async ({ commit, tree }) => {

@@ -2,6 +2,7 @@
 import { mkdir, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { quoted } from '../../qemu/lost.ts'
+import { withPrivateDirectory } from '../../qemu/private-directory.ts'
 import { Ahead } from '../bisect/ahead.ts'
 import { caseOf, symptomOf } from '../bisect/ask.ts'
 import { attemptsOf } from '../bisect/attempts.ts'
@@ -21,6 +22,7 @@ import { bisectOptions, optionsBetween } from '../bisect/options.ts'
 import type { Symptom } from '../bisect/question.ts'
 import { type BisectResult, resultOf } from '../bisect/result.ts'
 import { checkEnds, namedEnds, type SpaceOptions, spaceOf } from '../bisect/spaces.ts'
+import { requireSameSubject, type Subject, subjectOf } from '../bisect/subject.ts'
 import { mailText, resultText } from '../bisect/text.ts'
 import { cacheDirectory } from '../cache/directory.ts'
 import { loadConfig, type Overrides } from '../config/load.ts'
@@ -46,6 +48,9 @@ export interface BisectOptions extends Overrides {
 
 type Kind = BisectHeader['kind']
 
+/** What is written when a bisection has ended. */
+const reports = { json: 'bisect.json', html: 'bisect.html', mail: 'mail.txt' }
+
 /** Cannot tell, as `git bisect run` has it. */
 const cannotTell = 125
 
@@ -57,13 +62,16 @@ export async function beginBisect(
 ): Promise<number> {
   const directory = await placeOf(options, context.cwd)
   const request = { cwd: context.cwd, options: JSON.parse(JSON.stringify(options)) }
-  const header: BisectHeader = { bisect: 1, startedAt: new Date().toISOString(), kind, request }
   // What is wrong with the question is told before an older bisection is given up for it.
   const question = await questionOf(options, context.cwd)
   await checkEnds(kind, question)
+  const subject = await question.subject(kind)
+  const header: BisectHeader = { bisect: 1, startedAt: new Date().toISOString(), kind, request, subject }
   await provideResults(directory)
   const journal = await beginAnswers(directory, header)
-  await rm(join(directory, 'attempts'), { recursive: true, force: true })
+  // Nobody shall take the answer of the last bisection for that of this one.
+  for (const name of ['attempts', ...Object.values(reports)])
+    await rm(join(directory, name), { recursive: true, force: true })
   return conduct(header, question, directory, journal, context)
 }
 
@@ -73,6 +81,7 @@ export async function resumeBisect(options: Overrides, context: CommandContext):
   const { header } = readAnswers(directory)
   const { cwd, options: typed } = header.request
   const question = await questionOf(typed as BisectOptions, cwd)
+  requireSameSubject(header.subject, await question.subject(header.kind))
   return conduct(header, question, directory, await continueAnswers(directory), { ...context, cwd })
 }
 
@@ -92,7 +101,10 @@ export async function logBisect(options: LogOptions, context: CommandContext): P
   const { cwd, options: typed } = header.request
   const question = await questionOf(typed as BisectOptions, cwd)
   try {
-    const result = await search(header, question, directory, answers, context)
+    // Where it searches, another copylab may be at it.
+    const result = await withPrivateDirectory('copylab-replay-', (place) =>
+      search(header, question, place, answers, context),
+    )
     process.stdout.write(resultText(result))
     return result.outcome === 'found' ? 0 : cannotTell
   } catch (error) {
@@ -113,9 +125,9 @@ async function conduct(
     const result = await search(header, question, directory, journal, context)
     const mail = mailText(result, question.config.tree.label)
     await mkdir(directory, { recursive: true })
-    await writeFile(join(directory, 'bisect.json'), `${JSON.stringify(result, null, 2)}\n`)
-    await writeFile(join(directory, 'bisect.html'), resultHtml(result, mail))
-    if (mail) await writeFile(join(directory, 'mail.txt'), mail)
+    await writeFile(join(directory, reports.json), `${JSON.stringify(result, null, 2)}\n`)
+    await writeFile(join(directory, reports.html), resultHtml(result, mail))
+    if (mail) await writeFile(join(directory, reports.mail), mail)
     process.stdout.write(resultText(result))
     process.stdout.write(`\nbisect.json, bisect.html${mail ? ', mail.txt' : ''} in ${directory}\n`)
     return result.outcome === 'found' ? 0 : cannotTell
@@ -133,6 +145,8 @@ async function conduct(
 interface Question extends Omit<SpaceOptions, 'answers' | 'directory' | 'signal' | 'emit'> {
   symptom: Symptom
   confidence: number
+  /** What it is about, for whoever goes on with it. */
+  subject(kind: Kind): Promise<Subject>
   /** Between the ends of a bisection of kconfigs. */
   options(o: { directory: string; signal: AbortSignal; emit: Emit }): ReturnType<typeof optionsBetween>
 }
@@ -182,14 +196,20 @@ async function questionOf(options: BisectOptions, cwd: string): Promise<Question
   const { good, bad, fixed = false } = options
   const fragmentsOf = async (names: string) =>
     (await loadConfig(cwd, { ...options, kconfig: words(names, undefined) })).kconfig
+  const info = await caseOf(symptom, options.case)
+  const fragmentsOfEnds = async () => {
+    const { before, after } = namedEnds('kconfig', { good, bad, fixed })
+    return { before: await fragmentsOf(before), after: await fragmentsOf(after) }
+  }
   return {
-    ...{ config, symptom, good, bad, fixed },
-    async options(o) {
-      const { before, after } = namedEnds('kconfig', { good, bad, fixed })
-      const fragments = { before: await fragmentsOf(before), after: await fragmentsOf(after) }
-      return optionsBetween(fragments, { ...o, config, cache: cacheDirectory() })
+    ...{ config, info, symptom, good, bad, fixed },
+    async subject(kind) {
+      const fragments = kind === 'kconfig' ? Object.values(await fragmentsOfEnds()) : [config.kconfig]
+      return subjectOf(config, fragments, info)
     },
-    info: await caseOf(symptom, options.case),
+    async options(o) {
+      return optionsBetween(await fragmentsOfEnds(), { ...o, config, cache: cacheDirectory() })
+    },
     confidence: confidenceOf(options.confidence ?? '99'),
   }
 }

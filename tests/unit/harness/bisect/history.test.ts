@@ -111,7 +111,9 @@ test('the one step that a cached commit may cost is spent once', async () => {
 
 test('a commit that cannot be tested is not asked again for its kernel being there', async () => {
   const space = await open({ cached: [8, 9, 10] })
-  const { asked, end } = await search(space, (index) => (index > 7 && index < 11 ? 'skip' : firstAt(14)(index)))
+  const { asked, end } = await search(space, (index) =>
+    index > 7 && index < 11 ? 'skip' : firstAt(14)(index),
+  )
   expect(end).toMatchObject({ found: { id: commits[14] } })
   expect(new Set(asked).size).toBe(asked.length)
 })

@@ -19,7 +19,7 @@ afterEach(() => rm(directory, { recursive: true }))
 
 const header: BisectHeader = {
   ...{ bisect: 1, startedAt: '2026-01-01T00:00:00.000Z', kind: 'series' },
-  request: { cwd: '/', options: { case: 'nvme/001' } },
+  ...{ request: { cwd: '/', options: { case: 'nvme/001' } }, subject: {} },
 }
 const never = () => Promise.reject(new Error('it was asked again'))
 
@@ -49,6 +49,23 @@ test('an answer that a kill has cut short is asked for again', async () => {
   expect(await journal.answer('try 3', z.number(), async () => 9)).toBe(9)
   journal.close()
   expect((await readFile(join(directory, 'bisect.jsonl'), 'utf8')).split('\n')).toHaveLength(5)
+})
+
+test('what was lost to the host is asked for again by whoever resumes, and only that', async () => {
+  const lost = z.object({ result: z.string() })
+  const journal = await beginAnswers(directory, header)
+  for (const result of ['infra', 'pass', 'infra', 'infra'])
+    await journal.answer('try 1', lost, async () => ({ result }))
+  journal.close()
+  const again = await continueAnswers(directory)
+  expect(await again.answer('try 1', lost, never)).toEqual({ result: 'infra' })
+  expect(await again.answer('try 1', lost, never)).toEqual({ result: 'pass' })
+  expect(await again.answer('try 1', lost, async () => ({ result: 'fail' }))).toEqual({ result: 'fail' })
+  again.close()
+  const { answers, entries } = readAnswers(directory)
+  const seen = [1, 2, 3].map(() => answers.answer('try 1', lost, never))
+  expect((await Promise.all(seen)).map(({ result }) => result)).toEqual(['infra', 'pass', 'fail'])
+  expect(entries.map(({ ask }) => ask)).toEqual([...Array(4).fill('try 1'), 'resumed', 'try 1'])
 })
 
 test('a replay finds nothing out by itself', async () => {

@@ -1,6 +1,6 @@
 /** Bisections with the command line as a user starts it, over toy kernels that build in no time. */
 import { existsSync } from 'node:fs'
-import { readFile } from 'node:fs/promises'
+import { readFile, rm } from 'node:fs/promises'
 import { execa } from 'execa'
 import { describe, expect, test } from 'vitest'
 import { git } from '../../../../harness/tree/git.ts'
@@ -71,7 +71,7 @@ describe('a history', () => {
 
   test('a kill loses nothing: the log is there, and resume goes on', async () => {
     const commits = await history(scripts(16, [11, broken]))
-    expect(await tree(commits)).toMatchObject({ status: 0 })
+    expect(await tree([commits[0] as string, 'main'])).toMatchObject({ status: 0 })
     const journal = await readFile(lab.at('results/bisect/bisect.jsonl'), 'utf8')
     const lines = journal.trimEnd().split('\n')
     await lab.write(
@@ -81,14 +81,19 @@ describe('a history', () => {
     const log = await lab.copylab(['bisect', 'log'])
     expect(log).toMatchObject({
       status: 0,
-      stdout: expect.stringMatching(/^bisect tree, begun .*\n.*\ntry \w{40}: /),
+      stdout: expect.stringMatching(/^bisect tree, begun .*\n.*\n.*\ntry \w{40}: /),
     })
     expect(await lab.copylab(['bisect', 'log', '--replay'])).toMatchObject({ status: 125, stdout: '' })
+    // The branch has gone on meanwhile.
+    await git(lab.at('linux'), ['commit', '--quiet', '--allow-empty', '--message=change 16'])
     const resumed = await lab.copylab(['bisect', 'resume'])
-    expect(resumed.status).toBe(0)
+    expect(resumed).toMatchObject({ status: 0 })
     expect((await answer()).culprit.id).toBe(commits[11])
+    await rm(lab.at('results/bisect/git'), { recursive: true })
     const replayed = await lab.copylab(['bisect', 'log', '--replay'])
     expect(replayed.status).toBe(0)
+    // Another copylab may be searching there.
+    expect(existsSync(lab.at('results/bisect/git'))).toBe(false)
     expect(resumed.stdout.startsWith(replayed.stdout.trimEnd())).toBe(true)
   })
 
@@ -224,6 +229,24 @@ diff --git a/build.sh b/build.sh
     const mail = await readFile(lab.at('results/bisect/mail.txt'), 'utf8')
     expect(mail).toContain('In-Reply-To: <patch-3@example.org>')
     expect(mail).not.toContain('Fixes:')
+  })
+
+  test('who goes on with another series is told so, and what the last bisection said is gone', async () => {
+    const write = async (...contents: string[]) => {
+      for (const [index, text] of contents.entries())
+        await lab.write(`s/000${index + 1}-x.patch`, patch(index + 1, text, contents[index - 1] ?? 'true'))
+    }
+    await write('true # 1', broken.trimEnd(), `${broken.trimEnd()} # 3`, `${broken.trimEnd()} # 4`)
+    const series = ['bisect', 'series', '--series', 's', '--symptom', 'build']
+    expect(await lab.copylab(series)).toMatchObject({ status: 0 })
+    await write('true # a', 'true # b', 'true # c', 'true # d')
+    expect(await lab.copylab(['bisect', 'resume'])).toMatchObject({
+      status: 2,
+      stderr: expect.stringContaining('the bisection cannot go on: the series is not what was tested so far'),
+    })
+    expect(existsSync(lab.at('results/bisect/mail.txt'))).toBe(true)
+    expect(await lab.copylab(series)).toMatchObject({ status: 2 })
+    expect(existsSync(lab.at('results/bisect/mail.txt'))).toBe(false)
   })
 
   test('what is wrong with the question is told before an older bisection is lost', async () => {
