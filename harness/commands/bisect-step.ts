@@ -1,4 +1,5 @@
 /** `copylab bisect step`: one step of somebody else's `git bisect run`. */
+import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { caseOf, symptomOf } from '../bisect/ask.ts'
 import { attempt } from '../bisect/attempt.ts'
@@ -57,11 +58,13 @@ export async function bisectStep(options: StepOptions, { cwd, signal }: CommandC
   try {
     const cell = planCell(config, await configuredSeries(config))
     await provideResults(directory)
+    // Of the commit before.
+    await rm(join(directory, 'attempts'), { recursive: true, force: true })
     let [clean, lost] = [0, 0]
-    for (;;) {
+    for (let count = 1; ; count += 1) {
       const trial = await attempt(cell, wanted, {
         results: directory,
-        directory,
+        directory: join('attempts', String(count)),
         signal,
         emit: progress.emit,
       })

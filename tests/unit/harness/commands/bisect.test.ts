@@ -1,6 +1,6 @@
 /** Bisections with the command line as a user starts it, over toy kernels that build in no time. */
 import { existsSync } from 'node:fs'
-import { readFile, rm } from 'node:fs/promises'
+import { readdir, readFile, rm } from 'node:fs/promises'
 import { execa } from 'execa'
 import { describe, expect, test } from 'vitest'
 import { git } from '../../../../harness/tree/git.ts'
@@ -97,6 +97,41 @@ describe('a history', () => {
     expect(resumed.stdout.startsWith(replayed.stdout.trimEnd())).toBe(true)
   })
 
+  test('a culprit on a side branch, and a merge of two sides that do not go together', async () => {
+    const at = lab.at('linux')
+    await history(scripts(3))
+    const commit = async (name: string, content: string) => {
+      await lab.write(`linux/${name}`, content)
+      await git(at, ['add', '--force', '.'])
+      await git(at, ['commit', '--quiet', `--message=write ${name}`])
+      return git(at, ['rev-parse', 'HEAD'])
+    }
+    const fork = await git(at, ['rev-parse', 'HEAD~2'])
+    const both = '[ ! -e a ] || [ ! -e b ] || '
+    const good = await commit(
+      'build.sh',
+      `${both}{ ${broken.trimEnd()}; }\n[ ! -e c ] || { ${broken.trimEnd()}; }\n`,
+    )
+    await commit('a', 'a\n')
+    await git(at, ['checkout', '--quiet', '-b', 'side', fork])
+    await commit('b', 'b\n')
+    await git(at, ['checkout', '--quiet', 'main'])
+    await git(at, ['merge', '--quiet', '--no-ff', '--message=merge side', 'side'])
+    const merge = await git(at, ['rev-parse', 'HEAD'])
+    const merged = await commit('z', 'z\n')
+    expect(await tree([good, merged])).toMatchObject({ status: 0 })
+    expect(await answer()).toMatchObject({ culprit: { id: merge }, without: { says: 'clean' } })
+
+    await git(at, ['checkout', '--quiet', '-b', 'other', good])
+    await commit('d', 'd\n')
+    const culprit = await commit('c', 'c\n')
+    await git(at, ['checkout', '--quiet', '-b', 'trunk', good])
+    for (const name of ['e', 'f', 'g']) await commit(name, name)
+    await git(at, ['merge', '--quiet', '--no-ff', '--message=merge other', 'other'])
+    expect(await tree([good, 'trunk'])).toMatchObject({ status: 0 })
+    expect(await answer()).toMatchObject({ culprit: { id: culprit }, without: { says: 'clean' } })
+  })
+
   test('which commit mends it', async () => {
     const commits = await history(scripts(12, [0, broken], [7, 'true\n']))
     const ends = ['--bad', commits[0] as string, '--good', commits[11] as string]
@@ -172,6 +207,16 @@ describe('git bisect run copylab bisect step', () => {
     })
     expect(stdout).toContain(`${commits[8]} is the first bad commit`)
     expect(stdout).toMatch(/^bad: no build: .*block\/bio\.c:12:3: error: 'x' undeclared/m)
+  })
+
+  test('each attempt has a directory of its own', async () => {
+    await history(scripts(2))
+    const step = ['bisect', 'step', '--tree', './linux', '--symptom', 'build', '--attempts', '2']
+    expect(await lab.copylab(step)).toMatchObject({ status: 0, stdout: expect.stringMatching(/^good: /) })
+    expect(await readdir(lab.at('results/bisect-step'), { recursive: true })).toEqual(
+      expect.arrayContaining(['attempts/1', 'attempts/2']),
+    )
+    expect(await readdir(lab.at('results/bisect-step'))).toEqual(['attempts'])
   })
 
   test('what is wrong with the command ends the search, and is no bad commit', async () => {
