@@ -246,6 +246,13 @@ test('a warning that is new, among others that are not', async () => {
   expect(result).toMatchObject({ outcome: 'found', culprit: { id: 'patches-2' } })
 })
 
+test('warnings that are not known are no evidence that there are none', async () => {
+  const blind = run((index) => pass(index === 8 ? {} : { warnings: index > 3 ? ['x unused'] : [] }), {
+    symptom: 'warning',
+  })
+  await expect(blind).rejects.toMatchObject({ kind: 'infra', message: expect.stringContaining('patch 8') })
+})
+
 test('a verdict that its own verification contradicts is none', async () => {
   let verifying = false
   const emit = (event: Event) => {
