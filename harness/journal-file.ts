@@ -60,7 +60,8 @@ export function readJournalFile<Journal>(
   }
   const whole = text.slice(0, text.lastIndexOf('\n') + 1)
   const [first, ...rest] = whole.split('\n').slice(0, -1)
-  if (first === undefined) throw new Failure('usage', `there is nothing to resume: ${path} says nothing`)
+  if (first === undefined)
+    throw new Failure('usage', `there is nothing to resume: ${path} says nothing`, { remedy: instead })
   try {
     const entries = rest.map((line) => JSON.parse(line))
     return { journal: parse(JSON.parse(first), entries), bytes: Buffer.byteLength(whole) }

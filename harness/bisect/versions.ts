@@ -40,7 +40,7 @@ export async function versionCandidates(options: VersionsOptions): Promise<Candi
   const versions: Version[] = []
   for (const tree of trees) versions.push(...(await versionsOf(tree, options)))
   const sorted = await sortVersions(versions)
-  const [from, to] = [indexOf(sorted, '--good', before), indexOf(sorted, '--bad', after)]
+  const [from, to] = [indexOf(sorted, before), indexOf(sorted, after)]
   const range = from <= to ? sorted.slice(from, to + 1) : sorted.slice(to, from + 1).reverse()
   return range.map(({ version, tree }) => ({
     id: version,
@@ -82,7 +82,7 @@ async function isOlder(a: string, b: string): Promise<boolean> {
   return exitCode === 0
 }
 
-function indexOf(versions: readonly Version[], option: string, name: string): number {
+function indexOf(versions: readonly Version[], name: string): number {
   const upstream = (version: string) => version.replace(/-[^-]*$/, '')
   const ways: ((one: Version) => boolean)[] = [
     ({ version }) => version === name,
@@ -94,7 +94,8 @@ function indexOf(versions: readonly Version[], option: string, name: string): nu
     if (index >= 0) return index
   }
   const all = versions.map(({ version }) => version).join(', ')
-  throw new Failure('usage', `${option} ${name}: there is no such version; the archive has ${all}`, {
-    remedy: 'name one of these, or a tree of copylab.yaml; for a history, --tree REPOSITORY#REF',
+  throw new Failure('usage', `the end ${name}: there is no such version; the archive has ${all}`, {
+    remedy:
+      'name one of these with --good and --bad, or a tree of copylab.yaml; for a history, --tree REPOSITORY#REF',
   })
 }
