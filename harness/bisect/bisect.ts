@@ -58,7 +58,10 @@ export async function bisect(bisection: Bisection): Promise<Conclusion> {
     const [culprit, parent] = [space.before, space.unable.candidate]
     // There is no end without the symptom to compare it with: it was seen each time.
     const seen = endDecision(ends.without, 'symptom')
-    const again = await verify(culprit, parent, async (one) => (one === culprit ? seen : ask(one)), meaning)
+    const again = await verify(culprit, parent, async (one) => (one === culprit ? seen : ask(one)), {
+      ...meaning,
+      notRun: 'before',
+    })
     return { ends, steps, log: null, result: { found: { culprit, parent, again, without: null } } }
   }
   for (;;) {

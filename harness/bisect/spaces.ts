@@ -70,8 +70,8 @@ async function seriesSpace(options: SpaceOptions): Promise<Space> {
   return lineSpace({
     candidates,
     cached: await cachedOf(candidates, options),
-    // As it does with patches that come before its ABI.
-    notRun: 'before',
+    // Both ends can run it: whatever is in the way between them may come before the change or after it.
+    notRun: 'skip',
     without: async (culprit) => without(culprit, after),
     ...(first > before && { unable: { candidate: await candidate(first - 1), reason: reason ?? '' } }),
   })

@@ -59,7 +59,7 @@ async function run(behaviour: (index: number, time: number) => Trial, options: O
   const tried: number[] = []
   const space = lineSpace({
     candidates: Array.from({ length: count }, (_, index) => candidate(index)),
-    ...{ cached: new Set<string>(), notRun: 'before', ...line },
+    ...{ cached: new Set<string>(), notRun: 'skip', ...line },
   })
   const bisection: Bisection = {
     ...{ space, symptom, fixed, confidence: 0.99, emit },
@@ -169,7 +169,12 @@ test('a case that has failed ever since it can run is mended by nothing, and is 
   expect(result.costs.attempts).toBe(tried.length)
 })
 
-test('patches that the case cannot run with come before the change', async () => {
+test('a patch that the case cannot run with, after the change, hides nothing', async () => {
+  const { result } = await run((index) => (index === 12 ? notRun : index >= 9 ? fail() : pass()))
+  expect(result).toMatchObject({ outcome: 'found', culprit: { id: 'patches-9' } })
+})
+
+test('patches that the case cannot run with, before the change, are stepped over', async () => {
   const { result } = await run((index) => {
     if (index > 0 && index < 9) return notRun
     return index >= 12 ? fail() : pass()
