@@ -2,11 +2,11 @@
 import type { Emit } from '../events.ts'
 import { Failure } from '../failure.ts'
 import { printable } from '../series/mail.ts'
-import type { Candidate, Side, Space } from './candidate.ts'
 import { perStepError } from './confidence.ts'
 import { type Decision, decide, endDecision } from './decide.ts'
 import { type Attempt, type Ends, tryEnds } from './ends.ts'
 import type { Symptom } from './question.ts'
+import type { Candidate, Side, Space } from './space/candidate.ts'
 
 export interface Bisection {
   space: Space

@@ -1,10 +1,10 @@
 /** Whether a candidate has the symptom: attempts at it, until it is as sure as it has to be. */
 import { Failure } from '../failure.ts'
-import type { Candidate } from './candidate.ts'
+import type { Trial } from './attempt/trial.ts'
 import { judge, nextAttempt } from './confidence.ts'
 import { type Attempt, type End, type Ends, isCertain, ratesOf, tryOnce } from './ends.ts'
 import { observe } from './question.ts'
-import type { Trial } from './trial.ts'
+import type { Candidate } from './space/candidate.ts'
 
 export interface Decision {
   candidate: { id: string; title: string }

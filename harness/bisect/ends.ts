@@ -1,10 +1,10 @@
 /** Both ends of a bisection: that they are what they were said to be, what the symptom is, and how often it is seen. */
 import type { Emit } from '../events.ts'
 import { Failure } from '../failure.ts'
-import type { Candidate, Space } from './candidate.ts'
+import type { Trial } from './attempt/trial.ts'
 import { judgeEnds, type Tally, threshold } from './confidence.ts'
 import { type Known, type Observation, observe, type Symptom } from './question.ts'
-import type { Trial } from './trial.ts'
+import type { Candidate, Space } from './space/candidate.ts'
 
 /** One attempt at a candidate, in a guest of its own. */
 export type Attempt = (candidate: Candidate) => Promise<Trial>

@@ -1,6 +1,6 @@
 /** What is asked of each candidate, and what an attempt at it says to that. */
-import { type Signature, sameSignature } from './signature.ts'
-import type { Trial } from './trial.ts'
+import { type Signature, sameSignature } from './attempt/signature.ts'
+import type { Trial } from './attempt/trial.ts'
 
 export const symptoms = ['fail', 'splat', 'offload', 'slow', 'warning', 'build', 'boot'] as const
 export type Symptom = (typeof symptoms)[number]

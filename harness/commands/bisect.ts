@@ -3,11 +3,10 @@ import { mkdir, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { quoted } from '../../qemu/lost.ts'
 import { withPrivateDirectory } from '../../qemu/private-directory.ts'
-import { Ahead } from '../bisect/ahead.ts'
 import { caseOf, symptomOf } from '../bisect/ask.ts'
-import { attemptsOf } from '../bisect/attempts.ts'
+import { Ahead } from '../bisect/attempt/ahead.ts'
+import { attemptsOf } from '../bisect/attempt/attempts.ts'
 import { bisect } from '../bisect/bisect.ts'
-import { resultHtml } from '../bisect/html.ts'
 import {
   type Answers,
   type BisectHeader,
@@ -17,13 +16,14 @@ import {
   EndOfJournal,
   readAnswers,
 } from '../bisect/journal.ts'
-import { logLines } from '../bisect/log.ts'
-import { bisectOptions, optionsBetween } from '../bisect/options.ts'
+import { bisectOptions, optionsBetween } from '../bisect/kconfig/options.ts'
 import type { Symptom } from '../bisect/question.ts'
-import { type BisectResult, resultOf } from '../bisect/result.ts'
-import { checkEnds, namedEnds, type SpaceOptions, spaceOf } from '../bisect/spaces.ts'
+import { resultHtml } from '../bisect/report/html.ts'
+import { logLines } from '../bisect/report/log.ts'
+import { type BisectResult, resultOf } from '../bisect/report/result.ts'
+import { mailText, resultText } from '../bisect/report/text.ts'
+import { checkEnds, namedEnds, type SpaceOptions, spaceOf } from '../bisect/space/spaces.ts'
 import { requireSameSubject, type Subject, subjectOf } from '../bisect/subject.ts'
-import { mailText, resultText } from '../bisect/text.ts'
 import { cacheDirectory } from '../cache/directory.ts'
 import { loadConfig, type Overrides } from '../config/load.ts'
 import type { Emit } from '../events.ts'

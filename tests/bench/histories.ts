@@ -8,7 +8,7 @@
 import { appendFile, mkdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import { execa } from 'execa'
-import type { BisectResult } from '../../harness/bisect/result.ts'
+import type { BisectResult } from '../../harness/bisect/report/result.ts'
 import { cacheDirectory } from '../../harness/cache/directory.ts'
 import { loadConfig, projectRoot } from '../../harness/config/load.ts'
 import { showProgress } from '../../harness/report/progress.ts'

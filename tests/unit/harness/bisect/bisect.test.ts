@@ -1,11 +1,11 @@
 import { expect, test } from 'vitest'
+import type { Trial } from '../../../../harness/bisect/attempt/trial.ts'
 import { type Bisection, bisect } from '../../../../harness/bisect/bisect.ts'
-import type { Candidate } from '../../../../harness/bisect/candidate.ts'
-import { type Line, lineSpace } from '../../../../harness/bisect/line.ts'
 import type { Symptom } from '../../../../harness/bisect/question.ts'
-import { resultOf } from '../../../../harness/bisect/result.ts'
-import { resultText } from '../../../../harness/bisect/text.ts'
-import type { Trial } from '../../../../harness/bisect/trial.ts'
+import { resultOf } from '../../../../harness/bisect/report/result.ts'
+import { resultText } from '../../../../harness/bisect/report/text.ts'
+import type { Candidate } from '../../../../harness/bisect/space/candidate.ts'
+import { type Line, lineSpace } from '../../../../harness/bisect/space/line.ts'
 import type { Event } from '../../../../harness/events.ts'
 
 const candidate = (index: number): Candidate => ({

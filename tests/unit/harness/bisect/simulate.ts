@@ -10,7 +10,7 @@ import {
   type Tally,
   threshold,
 } from '../../../../harness/bisect/confidence.ts'
-import { next, type Verdict, worstSteps } from '../../../../harness/bisect/search.ts'
+import { next, type Verdict, worstSteps } from '../../../../harness/bisect/space/search.ts'
 
 /** Numbers from 0 to 1, the same ones for the same seed (mulberry32). */
 export function generator(seed: number): () => number {
