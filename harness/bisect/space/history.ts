@@ -86,9 +86,11 @@ export async function historySpace(options: HistoryOptions): Promise<Space> {
     }
   }
   const ends = { before: await candidate(before.base), after: await candidate(after.base) }
+  const befores = async () =>
+    (await ask('for-each-ref', '--format=%(objectname)', `refs/bisect/${terms.before}-*`)).split('\n')
+  const latest = `refs/bisect/${terms.after}`
   const range = async (...options: string[]) => {
-    const olds = await ask('for-each-ref', '--format=%(refname)', `refs/bisect/${terms.before}-*`)
-    const out = await ask('rev-list', ...options, `refs/bisect/${terms.after}`, '--not', ...olds.split('\n'))
+    const out = await ask('rev-list', ...options, latest, '--not', ...(await befores()))
     return out ? out.split('\n') : []
   }
   const all = await range('--format=%T', '--no-commit-header', '--no-merges')
@@ -98,6 +100,7 @@ export async function historySpace(options: HistoryOptions): Promise<Space> {
   )
   let spare: 0 | 1 = 1
   let end: Next | undefined
+  let asked = ''
   /** What git says of its search. */
   const hear = async (said: string) => {
     const [, found] = new RegExp(`^([0-9a-f]{40}) is the first ${terms.after} commit`, 'm').exec(said) ?? []
@@ -119,6 +122,7 @@ export async function historySpace(options: HistoryOptions): Promise<Space> {
       const middle = await ask('rev-parse', 'BISECT_HEAD')
       const { commit, cost } = nearestCached(await range('--bisect-all'), middle, cached, spare)
       spare = cost ? 0 : spare
+      asked = commit
       return { test: await candidate(commit) }
     },
     async tell({ id }, side) {
@@ -131,6 +135,16 @@ export async function historySpace(options: HistoryOptions): Promise<Space> {
       throw new Failure('infra', `git bisect ${term} failed: ${(stderr || stdout).trim()}`, {
         command: `git -C ${repository} bisect ${term} ${id}`,
       })
+    },
+    async upcoming() {
+      if (end || !asked) return []
+      const olds = await befores()
+      const known = [asked, await ask('rev-parse', latest)]
+      // Not in the bisection's repository: there rev-list adds what its search is at.
+      const middle = (to: string, ...from: string[]) =>
+        git(before.git, ['rev-list', '--bisect', to, '--not', ...from], { signal })
+      const both = [await middle(asked, ...olds), await middle(known[1] as string, ...olds, asked)]
+      return Promise.all(both.filter((one) => one && !known.includes(one)).map(candidate))
     },
     async stepsLeft() {
       const count = end ? 0 : (await range()).length

@@ -118,6 +118,19 @@ test('a commit that cannot be tested is not asked again for its kernel being the
   expect(new Set(asked).size).toBe(asked.length)
 })
 
+test('what is asked next is one of the two that were expected', async () => {
+  const space = await open()
+  let expected: string[] | undefined
+  for (;;) {
+    const next = await space.next()
+    if (!('test' in next)) break
+    if (expected) expect(expected).toContain(next.test.id)
+    expected = (await space.upcoming?.())?.map(({ id }) => id)
+    await space.tell(next.test, firstAt(12)(commits.indexOf(next.test.id)), '')
+  }
+  expect(expected).toEqual([])
+})
+
 test('ends in the wrong order are refused', async () => {
   await expect(open({ before: 9, after: 2 })).rejects.toThrow(/git does not bisect between the two ends/)
 })
