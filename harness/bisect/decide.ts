@@ -1,8 +1,7 @@
 /** Whether a candidate has the symptom: attempts at it, until it is as sure as it has to be. */
-import { Failure } from '../failure.ts'
 import type { Trial } from './attempt/trial.ts'
 import { judge, nextAttempt } from './confidence.ts'
-import { type Attempt, type End, type Ends, isCertain, ratesOf, tryOnce } from './ends.ts'
+import { type Attempt, type End, type Ends, hostFailed, isCertain, ratesOf, tryOnce } from './ends.ts'
 import { observe } from './question.ts'
 import type { Candidate } from './space/candidate.ts'
 
@@ -44,9 +43,7 @@ export async function decide(candidate: Candidate, ends: Ends, attempt: Attempt)
     if (says === 'infra') {
       lost += 1
       if (lost < patience) continue
-      throw new Failure('infra', `${candidate.title}: attempts say nothing of the kernel: ${reason}`, {
-        remedy: "mend that; then 'copylab bisect resume' goes on",
-      })
+      throw hostFailed(candidate, reason)
     }
     if (says === 'other') {
       others += 1

@@ -197,12 +197,15 @@ function cannotRun({ candidate }: End, reason: string): Failure {
 }
 
 function tellsNothing({ candidate }: End, { says, reason }: Observation): Failure {
-  if (says === 'infra') {
-    return new Failure('infra', `${candidate.title}: attempts say nothing of the kernel: ${reason}`, {
-      remedy: "mend that; then 'copylab bisect resume' goes on",
-    })
-  }
+  if (says === 'infra') return hostFailed(candidate, reason)
   return new Failure('usage', `${candidate.title}: something else hides the symptom: ${reason}`, {
     remedy: 'name another end with --good or --bad, or another --symptom',
+  })
+}
+
+/** What ends a bisection that the host or the harness has failed time and again. */
+export function hostFailed({ title }: Candidate, reason: string): Failure {
+  return new Failure('infra', `${title}: attempts say nothing of the kernel: ${reason}`, {
+    remedy: "mend that; then 'copylab bisect resume' goes on, with the same --results",
   })
 }
