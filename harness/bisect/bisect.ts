@@ -100,9 +100,11 @@ export function showDecision({ says, seen, tried, reason: raw }: Decision): stri
   return `${says === 'symptom' ? 'has it' : 'has it not'}, seen in ${seen} of ${tried}: ${reason}`
 }
 
-type Ask = (candidate: Candidate) => Promise<Decision>
+/** How a verdict is asked for again. */
+export type Ask = (candidate: Candidate) => Promise<Decision>
 
-async function verify(
+/** Asks both sides of a verdict again. */
+export async function verify(
   culprit: Candidate,
   parent: Candidate,
   ask: Ask,

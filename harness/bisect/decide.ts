@@ -1,7 +1,16 @@
 /** Whether a candidate has the symptom: attempts at it, until it is as sure as it has to be. */
 import type { Trial } from './attempt/trial.ts'
 import { judge, nextAttempt } from './confidence.ts'
-import { type Attempt, type End, type Ends, hostFailed, isCertain, ratesOf, tryOnce } from './ends.ts'
+import {
+  type Attempt,
+  type End,
+  type Ends,
+  hostFailed,
+  isCertain,
+  patience,
+  ratesOf,
+  tryOnce,
+} from './ends.ts'
 import { observe } from './question.ts'
 import type { Candidate } from './space/candidate.ts'
 
@@ -17,9 +26,6 @@ export interface Decision {
   /** All attempts, also those that said nothing of it. */
   trials: Trial[]
 }
-
-/** Attempts in a row that are lost to the host, or other failures in all: more are not borne. */
-const patience = 3
 
 /** A candidate that is neither like the one end nor like the other after so many attempts. */
 const mostAttempts = 60

@@ -47,8 +47,8 @@ const mostUnseen = 40
 /** Ends that are not apart after so many attempts at each are alike. */
 const mostAttempts = 100
 
-/** What is lost to the host is tried again so often, in a row. */
-const patience = 3
+/** Attempts in a row that are lost to the host, or other failures in all: more are not borne. */
+export const patience = 3
 
 /** What is the same each time, as it comes from the sources alone. */
 export function isCertain(symptom: Symptom): boolean {

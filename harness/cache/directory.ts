@@ -1,9 +1,10 @@
 import { randomUUID } from 'node:crypto'
 import { mkdirSync } from 'node:fs'
-import { mkdir, open, readdir, rename, rm, stat } from 'node:fs/promises'
+import { open, readdir, rename, rm, stat } from 'node:fs/promises'
 import { homedir } from 'node:os'
 import { basename, dirname, isAbsolute, join } from 'node:path'
 import { Failure } from '../failure.ts'
+import { makeDirectories } from '../make-directories.ts'
 
 /**
  * copylab's cache, created with mode 0700 if it is not there: `$XDG_CACHE_HOME/copylab`, else `~/.cache/copylab`.
@@ -53,7 +54,7 @@ export async function publish(
 
 /** Runs `work` with a private name beside `path`; what is left there in the end is removed. */
 export async function withTemporary<T>(path: string, work: (temporary: string) => Promise<T>): Promise<T> {
-  await makeDirectory(dirname(path))
+  await makeDirectories(dirname(path), 0o700)
   await removeLeftovers(path)
   const temporary = temporaryName(path)
   filling.add(temporary)
@@ -62,21 +63,6 @@ export async function withTemporary<T>(path: string, work: (temporary: string) =
   } finally {
     await rm(temporary, { recursive: true, force: true })
     filling.delete(temporary)
-  }
-}
-
-/** mkdir -p. Of a file system that cannot be written to, Node.js's own says that a directory is missing. */
-async function makeDirectory(path: string): Promise<void> {
-  const make = () =>
-    mkdir(path, { mode: 0o700 }).catch((error: NodeJS.ErrnoException) => {
-      if (error.code !== 'EEXIST') throw error
-    })
-  try {
-    await make()
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'ENOENT' || path === dirname(path)) throw error
-    await makeDirectory(dirname(path))
-    await make()
   }
 }
 

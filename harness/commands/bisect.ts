@@ -1,5 +1,5 @@
 /** `copylab bisect series|tree|kconfig|resume|log`. */
-import { mkdir, rm, writeFile } from 'node:fs/promises'
+import { rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { quoted } from '../../qemu/lost.ts'
 import { withPrivateDirectory } from '../../qemu/private-directory.ts'
@@ -124,7 +124,6 @@ async function conduct(
   try {
     const result = await search(header, question, directory, journal, context)
     const mail = mailText(result, question.config.tree.label)
-    await mkdir(directory, { recursive: true })
     await writeFile(join(directory, reports.json), `${JSON.stringify(result, null, 2)}\n`)
     await writeFile(join(directory, reports.html), resultHtml(result, mail))
     if (mail) await writeFile(join(directory, reports.mail), mail)

@@ -1,9 +1,10 @@
 /** Results as blktests leaves them: `<results>/<cell>/nodev/<group>/<nnn>` with `.full`, `.out.bad` and `.dmesg` beside it. */
 import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
-import { access, constants, mkdir, stat } from 'node:fs/promises'
+import { access, constants } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { quoted } from '../../qemu/lost.ts'
 import { describeFailure, Failure } from '../failure.ts'
+import { makeDirectories } from '../make-directories.ts'
 import { lastLookId } from '../run/last-look.ts'
 import type { CaseOutcome, CellFacts, RunReporter } from '../run/outcome.ts'
 import { patchesOf } from '../series/load.ts'
@@ -41,21 +42,6 @@ export async function provideResults(results: string): Promise<void> {
       remedy: 'name another directory with --results',
       cause,
     })
-  }
-}
-
-/** Node's own recursive mkdir never returns where a directory takes no new ones and says ENOENT, as /proc does. */
-async function makeDirectories(directory: string): Promise<void> {
-  const make = () =>
-    mkdir(directory).catch(async (error: NodeJS.ErrnoException) => {
-      if (error.code !== 'EEXIST' || !(await stat(directory)).isDirectory()) throw error
-    })
-  try {
-    await make()
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'ENOENT' || dirname(directory) === directory) throw error
-    await makeDirectories(dirname(directory))
-    await make()
   }
 }
 

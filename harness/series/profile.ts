@@ -100,6 +100,17 @@ export interface Profile {
   checkpatch: { ignore: string[] }
 }
 
+/** What a case asks of the series and the profile lacks, in a sentence; undefined when it has all of it. */
+export function lackFor(
+  { needs, offloads }: { needs: readonly string[]; offloads: readonly string[] },
+  { lacks }: Pick<Profile, 'lacks'>,
+): string | undefined {
+  const calls = callsOf(needs).filter((call) => call !== 'read_write')
+  const others = needs.filter((need) => need === 'limits' || need === 'tracepoints')
+  const features = [...calls, ...others, ...offloads] as Feature[]
+  return features.map((feature) => lacks[feature]).find((lack) => lack !== undefined)
+}
+
 /**
  * Reads a profile; null when the file is not there.
  * @throws Failure('usage') with file and line when it is wrong.

@@ -6,7 +6,6 @@ import type { Emit } from '../../events.ts'
 import { Failure } from '../../failure.ts'
 import { lookUpKernel } from '../../kernel/provide.ts'
 import type { CaseInfo } from '../../run/cases.ts'
-import { NoSeriesForTree } from '../../series/parts.ts'
 import { lookUpTree } from '../../tree/find.ts'
 import type { Attempt } from '../ends.ts'
 import type { Answers } from '../journal.ts'
@@ -83,21 +82,9 @@ async function make(
   { directory, ahead, signal, emit }: AttemptOptions,
 ): Promise<Trial> {
   await ahead.makeWayFor(candidate)
-  try {
-    const cell = await candidate.cell()
-    return await attempt(cell, wanted, {
-      results: directory,
-      directory: place,
-      onProvided: () => ahead.start(cell.machine.cpus),
-      signal,
-      emit,
-    })
-  } catch (error) {
-    if (!(error instanceof NoSeriesForTree)) throw error
-    const { message: reason } = error
-    const nothing = { buildMs: 0, testMs: 0, built: false, kernelKey: null, directory: place }
-    return { startedAt: new Date().toISOString(), ...nothing, result: 'no apply', reason }
-  }
+  const cell = await candidate.cell()
+  const onProvided = () => ahead.start(cell.machine.cpus)
+  return attempt(cell, wanted, { results: directory, directory: place, onProvided, signal, emit })
 }
 
 /** Ids of the candidates whose kernel is there, as far as that is known without fetching anything. */

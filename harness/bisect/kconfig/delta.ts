@@ -45,6 +45,7 @@ export async function minimise<T>(
   const places = new Map(items.map((item, place) => [item, place]))
   const needsOf = items.map((item) => (needs?.(item) ?? []).flatMap((needed) => places.get(needed) ?? []))
   const every = items.map((_, place) => place)
+  const without = (set: number[], dropped: number[]) => allBut(set, dropped, (place) => needsOf[place] ?? [])
   const answers = new Map<string, Answer>([
     ['', 'good'],
     [every.join(), 'bad'],
@@ -68,13 +69,13 @@ export async function minimise<T>(
   let current = withNeeds(left, needsOf)
   /** Those without which the set was skipped. */
   const unsureOf = (set: number[]) =>
-    set.filter((place) => answers.get(without(set, [place], needsOf).join()) === 'skip')
+    set.filter((place) => answers.get(without(set, [place]).join()) === 'skip')
   let parts = sure ? current.length : 2
   while (current.length > 1) {
     const whole = current
     const finest = parts >= whole.length
     const chunks = split(whole, parts)
-    const rest = await firstBad(chunks.map((chunk) => without(whole, chunk, needsOf)))
+    const rest = await firstBad(chunks.map((chunk) => without(whole, chunk)))
     if (rest) {
       current = rest
       parts = Math.min(Math.max(parts - 1, 2), rest.length)
@@ -139,13 +140,16 @@ function withNeeds(places: number[], needsOf: number[][]): number[] {
   return [...set].sort((a, b) => a - b)
 }
 
-/** The largest set without those that has all that its members need. */
-function without(places: number[], dropped: number[], needsOf: number[][]): number[] {
-  const set = new Set(places)
-  for (const place of dropped) set.delete(place)
+/**
+ * The largest set without those that has all that its members need.
+ * @param needs names members of the set alone
+ */
+export function allBut<T>(items: readonly T[], dropped: readonly T[], needs: (item: T) => readonly T[]): T[] {
+  const set = new Set(items)
+  for (const item of dropped) set.delete(item)
   for (;;) {
-    const lost = [...set].filter((place) => needsOf[place]?.some((needed) => !set.has(needed)))
+    const lost = [...set].filter((item) => needs(item).some((needed) => !set.has(needed)))
     if (lost.length === 0) return [...set]
-    for (const place of lost) set.delete(place)
+    for (const item of lost) set.delete(item)
   }
 }

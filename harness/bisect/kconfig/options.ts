@@ -6,12 +6,12 @@ import type { Config } from '../../config/load.ts'
 import { type Cell, planCell } from '../../run/plan.ts'
 import { configuredSeries, type Series } from '../../series/load.ts'
 import { provideTree, type TreeOptions } from '../../tree/provide.ts'
-import { type Bisection, type Conclusion, showDecision, sideOf } from '../bisect.ts'
+import { type Bisection, type Conclusion, showDecision, sideOf, verify } from '../bisect.ts'
 import { perStepError } from '../confidence.ts'
 import { type Decision, decide } from '../decide.ts'
 import { tryEnds } from '../ends.ts'
 import type { Candidate, Side } from '../space/candidate.ts'
-import { type Answer, minimise } from './delta.ts'
+import { type Answer, allBut, minimise } from './delta.ts'
 import {
   type Change,
   type Difference,
@@ -63,14 +63,14 @@ export async function bisectOptions(bisection: OptionsBisection): Promise<Conclu
   const ends = await tryEnds({ ...bisection, space, error })
   const steps: Decision[] = []
   const ask = (one: Candidate) => decide(one, ends, attempt)
-  const side = (decision: Decision) => sideOf(decision, { notRun: 'skip', fixed })
+  const meaning = { notRun: 'skip' as const, fixed }
   const test = async (made: Change[]): Promise<Answer> => {
     const one = candidate(made)
     emit({ type: 'note', message: `step ${steps.length + 1}: ${one.title}` })
     const decision = await ask(one)
     steps.push(decision)
     emit({ type: 'note', message: `  ${showDecision(decision)}` })
-    return answers[side(decision)]
+    return answers[sideOf(decision, meaning)]
   }
   const { items, unsure } = await minimise(changes, test, { needs, signal })
   const culprit = { ...candidate(items), title: items.map(showChange).join('; ') }
@@ -78,35 +78,18 @@ export async function bisectOptions(bisection: OptionsBisection): Promise<Conclu
     return { ends, steps, log: null, result: { left: items.map((item) => single(item, unsure, culprit)) } }
   }
   emit({ type: 'note', message: `found: ${culprit.title}; it is tried again` })
-  const again = { culprit: await ask(culprit), parent: await ask(space.before) }
-  const agree = side(again.culprit) === 'after' && side(again.parent) === 'before'
-  const rest = withoutAll(changes, items, needs)
-  const without = agree && rest.length ? await ask(candidate(rest)) : null
+  const again = await verify(culprit, space.before, ask, meaning)
+  const rest = allBut(changes, items, needs)
+  const without = again.agree && rest.length ? await ask(candidate(rest)) : null
   return {
     ...{ ends, steps, log: null },
-    result: { found: { culprit, parent: space.before, again: { ...again, agree }, without } },
+    result: { found: { culprit, parent: space.before, again, without } },
   }
 }
 
 function single(item: Change, unsure: readonly Change[], { id, cell }: Candidate): Candidate {
   const doubt = unsure.includes(item) ? ', which cannot be left out of the others' : ''
   return { id: `${id}-${item.name}`, title: `${showChange(item)}${doubt}`, cell }
-}
-
-/** All changes but some, and but what makes no sense without those. */
-function withoutAll(
-  changes: readonly Change[],
-  dropped: readonly Change[],
-  needs: OptionsBisection['needs'],
-): Change[] {
-  let left = changes.filter((change) => !dropped.includes(change))
-  for (;;) {
-    const kept = left.filter((change) =>
-      needs(change).every((one) => left.includes(one) || !changes.includes(one)),
-    )
-    if (kept.length === left.length) return kept
-    left = kept
-  }
 }
 
 /** The kernel with some of the changes, asked for by a fragment in the bisection's directory. */

@@ -41,8 +41,6 @@ export interface Space {
   notRun: Side
   /** Before `before` lies this one, on which the case cannot run, and why. */
   unable?: { candidate: Candidate; reason: string } | undefined
-  /** How many candidates lie between the two. */
-  between: number
   next(): Promise<Next>
   tell(candidate: Candidate, side: Side, reason: string): Promise<void>
   /** Steps that the search takes at most from now on, without repeats and skips. */

@@ -116,7 +116,6 @@ export async function historySpace(options: HistoryOptions): Promise<Space> {
     ...ends,
     // What the case asks for may have come and gone.
     notRun: 'skip',
-    between: hashes.length - 1,
     async next() {
       if (end) return end
       const middle = await ask('rev-parse', 'BISECT_HEAD')

@@ -36,7 +36,6 @@ export function lineSpace({ candidates, cached: cachedIds, notRun, without, unab
     before,
     after,
     notRun,
-    between: count - 2,
     async next(): Promise<Next> {
       if (count === 1) return { left: [after] }
       const said = next(count, verdicts, { cached })

@@ -9,7 +9,7 @@ import { utf8 } from '../../series/diff.ts'
 import { configuredSeries, type Patch, type Series } from '../../series/load.ts'
 import { printable } from '../../series/mail.ts'
 import { rememberingLoadPart } from '../../series/parts.ts'
-import { type Call, callsOf, type Feature, type Profile } from '../../series/profile.ts'
+import { lackFor } from '../../series/profile.ts'
 import type { Candidate, Change } from './candidate.ts'
 
 export interface Prefixes {
@@ -57,14 +57,6 @@ export async function seriesPrefixes(config: Config): Promise<Prefixes> {
       }
     },
   }
-}
-
-/** What the profile lacks that a case asks of it. */
-function lackFor({ needs, offloads }: CaseInfo, { lacks }: Profile): string | undefined {
-  const calls: readonly Call[] = callsOf(needs)
-  const others = needs.filter((need) => need === 'limits' || need === 'tracepoints')
-  const features = [...calls.filter((call) => call !== 'read_write'), ...others, ...offloads] as Feature[]
-  return features.map((feature) => lacks[feature]).find((lack) => lack !== undefined)
 }
 
 /** What the others offer is not known for sure without it; a case says so if it misses something. */

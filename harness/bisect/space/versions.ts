@@ -44,18 +44,23 @@ export async function versionCandidates(options: VersionsOptions): Promise<Candi
   const range = from <= to ? sorted.slice(from, to + 1) : sorted.slice(to, from + 1).reverse()
   return range.map(({ version, tree }) => ({
     id: version,
-    title: `${tree.debian.split('=')[0]} ${version}`,
-    change: { subject: `${tree.debian.split('=')[0]} ${version}` },
+    title: `${packageOf(tree)} ${version}`,
+    change: { subject: `${packageOf(tree)} ${version}` },
     cell: async () => planCell({ ...config, tree: pinned(tree, version) }, series),
   }))
 }
 
+/** Without the version that it may be pinned to. */
+function packageOf({ debian }: DebianTree): string {
+  return debian.split('=')[0] as string
+}
+
 function pinned(tree: DebianTree, version: string): TreeSpec {
-  return { ...tree, debian: `${tree.debian.split('=')[0]}=${version}` }
+  return { ...tree, debian: `${packageOf(tree)}=${version}` }
 }
 
 async function versionsOf(tree: DebianTree, { cache, signal, emit }: VersionsOptions): Promise<Version[]> {
-  const source = { ...tree, debian: tree.debian.split('=')[0] as string }
+  const source = { ...tree, debian: packageOf(tree) }
   return withPrivateDirectory('copylab-apt-', async (directory) => {
     const found = await availableVersions(source, {
       ...{ directory, aptState: join(cache, 'apt'), step: 'versions', signal, emit },
