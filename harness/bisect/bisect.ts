@@ -29,6 +29,8 @@ export interface Found {
   again: { culprit: Decision; parent: Decision; agree: boolean }
   /** The end after the change, without it; or why there is no such thing. */
   without: Decision | { impossible: string } | null
+  /** Changes before the culprit on which the case cannot run: one of them may be what shows only with the culprit. */
+  hidden?: { changes: readonly Candidate[]; reason: string }
 }
 
 export interface Conclusion {
@@ -55,14 +57,16 @@ export async function bisect(bisection: Bisection): Promise<Conclusion> {
   const ask = (candidate: Candidate) => decide(candidate, ends, attempt)
   const steps: Decision[] = []
   if (ends.always && space.unable) {
-    const [culprit, parent] = [space.before, space.unable.candidate]
-    // There is no end without the symptom to compare it with: it was seen each time.
+    const { candidates, reason } = space.unable
+    const [culprit, parent] = [space.before, candidates.at(-1) ?? candidates[0]]
+    // There is no end without the symptom to compare it with: this one has shown it as often as the other.
     const seen = endDecision(ends.without, 'symptom')
     const again = await verify(culprit, parent, async (one) => (one === culprit ? seen : ask(one)), {
       ...meaning,
       notRun: 'before',
     })
-    return { ends, steps, log: null, result: { found: { culprit, parent, again, without: null } } }
+    const hidden = { changes: candidates.slice(1), reason }
+    return { ends, steps, log: null, result: { found: { culprit, parent, again, without: null, hidden } } }
   }
   for (;;) {
     const next = await space.next()

@@ -79,7 +79,7 @@ export async function tryEnds(options: EndOptions): Promise<Ends> {
     }
     const alike = said === 'reversed' || bad.tally.of >= mostAttempts || alwaysSeen(good)
     // With --fixed that is a symptom that nothing has mended.
-    if (alike && alwaysSeen(good) && space.unable && !fixed) return { ...ends, always: true }
+    if (alike && good.tally.seen > 0 && space.unable && !fixed) return { ...ends, always: true }
     if (alike) throw notApart(ends)
     await tryOnce(ends, bad.tally.of <= good.tally.of ? 'with' : 'without', attempt)
   }

@@ -39,6 +39,8 @@ export interface BisectResult {
   culprit: Place | null
   parent: Place | null
   left: Place[]
+  /** It may also come from one of these before the culprit, since the case cannot run without the culprit, and why. */
+  hidden: { changes: Place[]; reason: string } | null
   ends: { before: Decision; after: Decision }
   steps: Decision[]
   verification: { culprit: Decision; parent: Decision } | null
@@ -68,6 +70,9 @@ export function resultOf({ ends, steps, result, log }: Conclusion, asked: Asked)
     culprit: found ? placeOf(found.culprit) : null,
     parent: found ? placeOf(found.parent) : null,
     left: 'left' in result ? result.left.map(placeOf) : [],
+    hidden: found?.hidden?.changes.length
+      ? { changes: found.hidden.changes.map(placeOf), reason: found.hidden.reason }
+      : null,
     ...{ ends: { before, after }, steps, verification, without },
     costs: costsOf(without && 'trials' in without ? [...all, without] : all),
     log,

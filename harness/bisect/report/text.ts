@@ -46,7 +46,7 @@ export function resultText(result: BisectResult): string {
 }
 
 function headline(result: BisectResult): string {
-  const { outcome, culprit, left, fixed, confidence } = result
+  const { outcome, culprit, left, hidden, fixed, confidence } = result
   const what = symptomText(result)
   const verb = fixed ? 'mended by' : 'first with'
   if (outcome === 'left') {
@@ -56,7 +56,13 @@ function headline(result: BisectResult): string {
     ].join('\n')
   }
   const sure = `with ${+(confidence * 100).toFixed(2)} % confidence`
-  const found = `${what}\n${verb}${culprit ? `\n${named(culprit)}` : ''}`
+  const before = hidden
+    ? [
+        `or by one of these before it, with which the case cannot run (${hidden.reason}):`,
+        ...hidden.changes.map(named),
+      ]
+    : []
+  const found = [what, verb, ...(culprit ? [named(culprit)] : []), ...before].join('\n')
   return outcome === 'found'
     ? `${found}\n${sure}`
     : `cannot tell: ${found}\nbut trying that again says otherwise: the attempts contradict each other`

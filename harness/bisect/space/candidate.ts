@@ -33,14 +33,19 @@ export type Next =
   /** Only what was skipped is left: the change is one of these. */
   | { left: Candidate[] }
 
+export interface Unable {
+  candidates: readonly [Candidate, ...Candidate[]]
+  reason: string
+}
+
 /** An ordered set of candidates, between one before the change and one after it. */
 export interface Space {
   before: Candidate
   after: Candidate
   /** On which side a candidate lies that the case cannot run on. */
   notRun: Side
-  /** Before `before` lies this one, on which the case cannot run, and why. */
-  unable?: { candidate: Candidate; reason: string } | undefined
+  /** Before `before` lie these, in order, on which the case cannot run, and why. The first is the end that was named. */
+  unable?: Unable | undefined
   next(): Promise<Next>
   tell(candidate: Candidate, side: Side, reason: string): Promise<void>
   /** Steps that the search takes at most from now on, without repeats and skips. */

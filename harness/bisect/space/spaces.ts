@@ -65,15 +65,17 @@ async function seriesSpace(options: SpaceOptions): Promise<Space> {
   if (info && first > after)
     throw new Failure('usage', `${info.id} cannot run on any of these kernels: ${reason}`)
   if (first > before) emit({ type: 'note', message: `${info?.id} can run from patch ${first} on: ${reason}` })
-  const counts = Array.from({ length: after - first + 1 }, (_, index) => first + index)
-  const candidates = await Promise.all(counts.map(candidate))
+  const range = (from: number, to: number) =>
+    Promise.all(Array.from({ length: to - from + 1 }, (_, index) => candidate(from + index)))
+  const candidates = await range(first, after)
+  const [end, ...others] = await range(before, first - 1)
   return lineSpace({
     candidates,
     cached: await cachedOf(candidates, options),
     // Both ends can run it: whatever is in the way between them may come before the change or after it.
     notRun: 'skip',
     without: async (culprit) => without(culprit, after),
-    ...(first > before && { unable: { candidate: await candidate(first - 1), reason: reason ?? '' } }),
+    ...(end && { unable: { candidates: [end, ...others], reason: reason ?? '' } }),
   })
 }
 

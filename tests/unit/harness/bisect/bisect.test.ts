@@ -4,7 +4,7 @@ import { type Bisection, bisect } from '../../../../harness/bisect/bisect.ts'
 import type { Symptom } from '../../../../harness/bisect/question.ts'
 import { resultOf } from '../../../../harness/bisect/report/result.ts'
 import { resultText } from '../../../../harness/bisect/report/text.ts'
-import type { Candidate } from '../../../../harness/bisect/space/candidate.ts'
+import type { Candidate, Unable } from '../../../../harness/bisect/space/candidate.ts'
 import { type Line, lineSpace } from '../../../../harness/bisect/space/line.ts'
 import type { Event } from '../../../../harness/events.ts'
 
@@ -152,17 +152,35 @@ test('ends that are not what they were said to be are refused before the first s
   await expect(run((index) => (index === 0 ? noBuild() : fail()))).rejects.toThrow(/something else hides/)
 })
 
+const unable: Unable = { candidates: [candidate(99)], reason: 'there is no BLKCOPY ioctl' }
+
 test('a case that has failed ever since it can run: the patch that lets it run is it', async () => {
-  const unable = { candidate: candidate(99), reason: 'there is no BLKCOPY ioctl' }
   const { result } = await run((index) => (index === 99 ? notRun : fail()), { unable })
   expect(result).toMatchObject({
-    ...{ outcome: 'found', culprit: { id: 'patches-0' } },
+    ...{ outcome: 'found', culprit: { id: 'patches-0' }, hidden: null },
     verification: { parent: { says: 'not run' } },
   })
 })
 
+test('a failure of three in ten ever since the case can run is no other patch either', async () => {
+  const { result } = await run((index, time) => (index === 99 ? notRun : time % 10 < 3 ? fail() : pass()), {
+    unable,
+  })
+  expect(result).toMatchObject({ outcome: 'found', culprit: { id: 'patches-0' } })
+})
+
+test('what shows only since the case can run may come from a patch before that', async () => {
+  const candidates = [candidate(97), candidate(98), candidate(99)] as const
+  const { result } = await run((index) => (index === 99 ? notRun : fail()), {
+    unable: { ...unable, candidates },
+  })
+  expect(result.hidden?.changes).toMatchObject([{ id: 'patches-98' }, { id: 'patches-99' }])
+  expect(resultText(result)).toContain(
+    'or by one of these before it, with which the case cannot run (there is no BLKCOPY ioctl):\n  patch 98\n',
+  )
+})
+
 test('a case that has failed ever since it can run is mended by nothing, and is asked once for its cost', async () => {
-  const unable = { candidate: candidate(99), reason: 'there is no BLKCOPY ioctl' }
   const behaviour = (index: number) => (index === 99 ? notRun : fail())
   await expect(run(behaviour, { unable, fixed: true })).rejects.toThrow(/the ends do not differ/)
   const { result, tried } = await run(behaviour, { unable })

@@ -13,7 +13,7 @@ const result: BisectResult = {
   ...{ kind: 'tree', startedAt: '2026-01-01T00:00:00Z', case: 'nvme/003', symptom: 'fail' },
   ...{ signature: 'expected <1> to be 2', fixed: false, confidence: 0.99, outcome: 'found' },
   culprit: { id: 'c', title: 'abababababab block: copy', change },
-  ...{ parent: { id: 'p', title: 'the one before' }, left: [] },
+  ...{ parent: { id: 'p', title: 'the one before' }, left: [], hidden: null },
   ends: { before: decision('v6.12', 'clean', 0), after: decision('main', 'symptom', 4) },
   steps: [decision('middle', 'symptom', 3)],
   verification: { culprit: decision('culprit', 'symptom', 4), parent: decision('parent', 'clean', 0) },
