@@ -5,15 +5,14 @@
  *
  * It prints figures and fails for none of them. Seven faults take two hours on two cores.
  */
-import { appendFile, mkdir, readFile, rm, writeFile } from 'node:fs/promises'
+import { mkdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
-import { execa } from 'execa'
-import type { BisectResult } from '../../harness/bisect/report/result.ts'
 import { cacheDirectory } from '../../harness/cache/directory.ts'
 import { loadConfig, projectRoot } from '../../harness/config/load.ts'
 import { showProgress } from '../../harness/report/progress.ts'
 import { git } from '../../harness/tree/git.ts'
 import { provideTree } from '../../harness/tree/provide.ts'
+import { findPlanted, header } from './planted.ts'
 
 interface Fault {
   /** A file of the tree, a text in it, and what it becomes. */
@@ -28,12 +27,15 @@ const linear = 'drivers/md/dm-linear.c'
 const constructed = '\tti->num_flush_bios = 1;\n\tti->num_discard_bios = 1;\n'
 const mapped = '\treturn lc->start + dm_target_offset(ti, bi_sector);\n'
 
+const identified =
+  '\tif (error) {\n\t\tkfree(*id);\n\t\t*id = NULL;\n\t}\n\treturn error;\n}\n\nstatic int nvme_process'
+
 const faults: Record<string, Fault> = {
   build: {
     ...{
       file: 'drivers/md/dm-delay.c',
-      from: '#include "dm.h"\n',
-      to: '#include "dm.h"\nint planted = PLANTED;\n',
+      from: '#include <linux/device-mapper.h>\n',
+      to: '#include <linux/device-mapper.h>\nint planted = PLANTED;\n',
     },
     question: ['--symptom', 'build'],
   },
@@ -44,8 +46,8 @@ const faults: Record<string, Fault> = {
   },
   data: { file: linear, from: mapped, to: mapped.replace(';', ' + 8;'), question: ['--case', 'dm/001'] },
   offload: {
-    ...{ file: 'drivers/nvme/host/core.c', from: '\tctrl->oncs = le16_to_cpu(id->oncs);' },
-    to: '\tctrl->oncs = le16_to_cpu(id->oncs) & ~(1 << 8);',
+    ...{ file: 'drivers/nvme/host/core.c', from: identified },
+    to: `\tif (!error)\n\t\t(*id)->oncs &= ~cpu_to_le16(1 << 8);\n${identified}`,
     question: ['--case', 'nvme/001', '--symptom', 'offload'],
   },
   splat: {
@@ -128,34 +130,18 @@ async function main(names: string[]): Promise<void> {
   await rm(repository, { recursive: true, force: true })
   await mkdir(place, { recursive: true })
   await git('/', ['clone', '--quiet', '--shared', '--no-checkout', '--template=', tree.git, repository])
-  console.log('fault    found  steps  least  kernels  attempts  build  tests  minutes')
+  console.log(header)
   const chance = random(42)
   const places = Object.fromEntries(Object.keys(faults).map((name) => [name, Math.floor(chance() * count)]))
   for (const name of names.length ? names : Object.keys(faults)) {
     const [good, planted] = await plant(repository, tree.base, name, places[name] as number)
-    const results = join(place, name)
-    const ends = ['--tree', `6.12=${repository}#${name}`, '--good', good, '--bad', name, '--results', results]
-    const began = Date.now()
-    const { exitCode } = await execa(
-      process.execPath,
-      [
-        join(projectRoot, 'harness/copylab.mjs'),
-        'bisect',
-        'tree',
-        ...ends,
+    await findPlanted({
+      ...{ name, culprit: planted, changes: count + 1, results: join(place, name) },
+      question: [
+        ...['tree', '--tree', `6.12=${repository}#${name}`, '--good', good, '--bad', name],
         ...(faults[name] as Fault).question,
       ],
-      { reject: false, stdio: ['ignore', 'pipe', 'inherit'] },
-    )
-    const result: BisectResult = JSON.parse(await readFile(join(results, 'bisect.json'), 'utf8'))
-    const { steps, costs, culprit } = result
-    const found = culprit?.id === planted ? 'yes' : `NO (${exitCode})`
-    const minutes = (ms: number) => (ms / 60_000).toFixed(1)
-    const figures = [steps.length, Math.ceil(Math.log2(count + 1)), costs.builds, costs.attempts]
-    const times = [minutes(costs.buildMs), minutes(costs.testMs), minutes(Date.now() - began)]
-    const line = [name.padEnd(7), found.padEnd(5), ...figures, ...times].join('  ')
-    console.log(line)
-    await appendFile(join(place, 'table.txt'), `${line}\n`)
+    })
   }
 }
 
