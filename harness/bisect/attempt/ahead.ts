@@ -5,8 +5,8 @@ import { provideKernel } from '../../kernel/provide.ts'
 import { findTree } from '../../tree/find.ts'
 import type { Candidate } from '../space/candidate.ts'
 
-/** Builds the kernel of a candidate; replaced in tests. */
-export type Build = (candidate: Candidate, signal: AbortSignal) => Promise<unknown>
+/** Builds the kernel of a candidate and says whether there was anything to build; replaced in tests. */
+export type Build = (candidate: Candidate, signal: AbortSignal) => Promise<boolean>
 
 /** Cores that a build has to have for itself beside a VM, so that neither waits for the other. */
 const coresForBuild = 2
@@ -14,6 +14,8 @@ const coresForBuild = 2
 export class Ahead {
   #wanted: readonly Candidate[] = []
   #building: { id: string; stop: AbortController; done: Promise<void> } | undefined
+  /** Milliseconds of the builds that are done and that nobody has asked for. */
+  readonly #took = new Map<string, number>()
   readonly #build: Build
   readonly #cores: number
 
@@ -39,8 +41,9 @@ export class Ahead {
     this.#wanted = rest
     if (!next) return
     const stop = new AbortController()
+    const began = performance.now()
     const done = this.#build(next, stop.signal).then(
-      () => {},
+      (built) => void (built && this.#took.set(next.id, performance.now() - began)),
       // Whoever asks for it in earnest will be told.
       () => {},
     )
@@ -51,6 +54,13 @@ export class Ahead {
       this.#building = undefined
       if (!stop.signal.aborted) this.start(cpus)
     })
+  }
+
+  /** How long the early build of a candidate took, milliseconds; once, and only if there was one. */
+  took({ id }: Candidate): number | undefined {
+    const ms = this.#took.get(id)
+    this.#took.delete(id)
+    return ms
   }
 
   async stop(): Promise<void> {
@@ -66,9 +76,10 @@ export class Ahead {
   }
 }
 
-async function buildQuietly(candidate: Candidate, signal: AbortSignal): Promise<void> {
+async function buildQuietly(candidate: Candidate, signal: AbortSignal): Promise<boolean> {
   const { tree, series, kconfig, sharedBuild } = await candidate.cell()
   const options = { cache: cacheDirectory(), signal }
   const found = await findTree(tree, options)
-  await provideKernel({ tree: found, series, fragments: kconfig, sharedBuild, ...options })
+  const { built } = await provideKernel({ tree: found, series, fragments: kconfig, sharedBuild, ...options })
+  return built
 }

@@ -84,7 +84,16 @@ async function make(
   await ahead.makeWayFor(candidate)
   const cell = await candidate.cell()
   const onProvided = () => ahead.start(cell.machine.cpus)
-  return attempt(cell, wanted, { results: directory, directory: place, onProvided, signal, emit })
+  const trial = await attempt(cell, wanted, {
+    results: directory,
+    directory: place,
+    onProvided,
+    signal,
+    emit,
+  })
+  // What was built beside an earlier attempt was there, but not for nothing.
+  const early = trial.built ? undefined : ahead.took(candidate)
+  return early === undefined ? trial : { ...trial, built: true, buildMs: trial.buildMs + Math.round(early) }
 }
 
 /** Ids of the candidates whose kernel is there, as far as that is known without fetching anything. */

@@ -59,7 +59,8 @@ export async function bisectOptions(bisection: OptionsBisection): Promise<Conclu
   const { changes } = difference
   // Nothing is known of a configuration that the case cannot run with.
   const space = { before: candidate([]), after: candidate(changes) }
-  const error = perStepError(confidence, 4 + 2 * Math.ceil(Math.log2(changes.length + 1)))
+  // Both ends and the verification, and twice what halving takes for each of two options that matter.
+  const error = perStepError(confidence, 4 + 4 * Math.ceil(Math.log2(changes.length + 1)))
   const ends = await tryEnds({ ...bisection, space, error })
   const steps: Decision[] = []
   const ask = (one: Candidate) => decide(one, ends, attempt)

@@ -15,10 +15,10 @@ function builds() {
   const ends = new Map<string, () => void>()
   const build = ({ id }: Candidate, signal: AbortSignal) => {
     log.push(`begin ${id}`)
-    return new Promise<void>((resolve, reject) => {
+    return new Promise<boolean>((resolve, reject) => {
       ends.set(id, () => {
         log.push(`end ${id}`)
-        resolve()
+        resolve(id !== 'cached')
       })
       signal.addEventListener('abort', () => {
         log.push(`abort ${id}`)
@@ -78,5 +78,21 @@ test('an early build that fails is nobody’s failure', async () => {
   ahead.expect([candidate('a')])
   ahead.start(2)
   await turn()
+  await ahead.stop()
+})
+
+test('an early build is told once, and what was there already is none', async () => {
+  const { build, end } = builds()
+  const ahead = new Ahead(build, 4)
+  ahead.expect([candidate('a'), candidate('cached')])
+  ahead.start(2)
+  expect(ahead.took(candidate('a'))).toBeUndefined()
+  end('a')
+  await turn()
+  end('cached')
+  await turn()
+  expect(ahead.took(candidate('cached'))).toBeUndefined()
+  expect(ahead.took(candidate('a'))).toBeGreaterThanOrEqual(0)
+  expect(ahead.took(candidate('a'))).toBeUndefined()
   await ahead.stop()
 })
