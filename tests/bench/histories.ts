@@ -63,7 +63,11 @@ const faults: Record<string, Fault> = {
     question: ['--case', 'dm/001'],
   },
   slow: {
-    ...{ file: linear, from: constructed, to: `\tmsleep(400);\n${constructed}` },
+    ...{
+      file: linear,
+      from: constructed,
+      to: `\tschedule_timeout_uninterruptible(msecs_to_jiffies(400));\n${constructed}`,
+    },
     question: ['--case', 'dm/001', '--symptom', 'slow'],
   },
 }

@@ -103,11 +103,14 @@ const mutants: Record<number, Mutant> = {
     question: ['--symptom', 'build'],
   },
   13: {
-    change: ['\t\t\tslba += n;', '\t\t\tslba += n > 1 ? n - 1 : n;'],
+    change: [
+      '\t\tu64 slba = nvme_sect_to_lba(ns->head, src->sector);',
+      '\t\tu64 slba = nvme_sect_to_lba(ns->head, src->sector) + !!(src->nr_sectors % 16);',
+    ],
     question: ['--case', 'nvme/003'],
   },
   14: {
-    change: ['\t\t\t\t\tcpu_to_le32(src_ns->head->ns_id);', '\t\t\t\t\tcpu_to_le32(ns->head->ns_id);'],
+    change: ['\t\tctrl->cdfe = cdfe;', '\t\tctrl->cdfe = 0;'],
     question: ['--case', 'nvme/020', '--qemu', '10.0'],
   },
   15: {
