@@ -31,7 +31,9 @@ export async function findPlanted({ name, culprit, changes, question, results }:
     [join(projectRoot, 'harness/copylab.mjs'), 'bisect', ...question, '--results', results],
     { reject: false, stdio: ['ignore', 'ignore', 'inherit'] },
   )
-  const result: BisectResult = JSON.parse(await readFile(join(results, 'bisect.json'), 'utf8'))
+  const text = await readFile(join(results, 'bisect.json'), 'utf8').catch(() => undefined)
+  if (text === undefined) return report(results, `${name.padEnd(9)}  NO: without a verdict (${exitCode})`)
+  const result: BisectResult = JSON.parse(text)
   const { steps, costs, hidden, outcome } = result
   const right = outcome === 'found' && result.culprit?.id === culprit
   const before = hidden ? ` (or one of ${hidden.changes.length} before)` : ''
@@ -39,7 +41,10 @@ export async function findPlanted({ name, culprit, changes, question, results }:
   const minutes = (ms: number) => (ms / 60_000).toFixed(1)
   const figures = [steps.length, Math.ceil(Math.log2(changes)), costs.builds, costs.attempts]
   const times = [minutes(costs.buildMs), minutes(costs.testMs), minutes(Date.now() - began)]
-  const line = [name.padEnd(9), found, ...figures, ...times].join('  ')
+  await report(results, [name.padEnd(9), found, ...figures, ...times].join('  '))
+}
+
+async function report(results: string, line: string): Promise<void> {
   console.log(line)
   await appendFile(join(dirname(results), 'table.txt'), `${line}\n`)
 }
