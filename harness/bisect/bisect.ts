@@ -2,6 +2,7 @@
 import type { Emit } from '../events.ts'
 import { Failure } from '../failure.ts'
 import { printable } from '../series/mail.ts'
+import type { Trial } from './attempt/trial.ts'
 import { perStepError } from './confidence.ts'
 import { type Decision, decide, endDecision } from './decide.ts'
 import { type Attempt, type Ends, tryEnds } from './ends.ts'
@@ -54,16 +55,16 @@ export async function bisect(bisection: Bisection): Promise<Conclusion> {
   // The verdict is right if no answer is wrong: that the ends differ, those of the search, and two for its verification.
   const error = perStepError(confidence, 1 + planned + 2)
   const ends = await tryEnds({ ...bisection, error })
-  const ask = (candidate: Candidate) => decide(candidate, ends, attempt)
+  const ask: Ask = (candidate, earlier) => decide(candidate, ends, attempt, earlier)
   const steps: Decision[] = []
   if (ends.always && space.unable) {
     const { candidates, reason } = space.unable
     const [culprit, parent] = [space.before, candidates.at(-1) ?? candidates[0]]
     // There is no end without the symptom to compare it with: this one has shown it as often as the other.
     const seen = endDecision(ends.without, 'symptom')
-    const again = await verify(culprit, parent, async (one) => (one === culprit ? seen : ask(one)), {
-      ...meaning,
-      notRun: 'before',
+    const again = await verify({
+      ...{ culprit, parent, earlier: [], meaning: { ...meaning, notRun: 'before' } },
+      ask: async (one) => (one === culprit ? seen : ask(one)),
     })
     const hidden = { changes: candidates.slice(1), reason }
     return { ends, steps, log: null, result: { found: { culprit, parent, again, without: null, hidden } } }
@@ -75,7 +76,7 @@ export async function bisect(bisection: Bisection): Promise<Conclusion> {
     if ('found' in next) {
       const { found: culprit, parent } = next
       emit({ type: 'note', message: `found: ${culprit.title}; it is tried again` })
-      const again = await verify(culprit, parent, ask, meaning)
+      const again = await verify({ culprit, parent, earlier: [...steps, ...decisionsOf(ends)], ask, meaning })
       const without = again.agree ? await tryWithout(space, culprit, ask) : null
       return { ...common, result: { found: { culprit, parent, again, without } } }
     }
@@ -104,19 +105,46 @@ export function showDecision({ says, seen, tried, reason: raw }: Decision): stri
   return `${says === 'symptom' ? 'has it' : 'has it not'}, seen in ${seen} of ${tried}: ${reason}`
 }
 
-/** How a verdict is asked for again. */
-export type Ask = (candidate: Candidate) => Promise<Decision>
+/** How a candidate is asked. @param earlier attempts at it that count, too */
+export type Ask = (candidate: Candidate, earlier?: readonly Trial[]) => Promise<Decision>
 
-/** Asks both sides of a verdict again. */
-export async function verify(
-  culprit: Candidate,
-  parent: Candidate,
-  ask: Ask,
-  meaning: Parameters<typeof sideOf>[1],
-): Promise<Found['again']> {
-  const again = { culprit: await ask(culprit), parent: await ask(parent) }
-  const agree = sideOf(again.culprit, meaning) === 'after' && sideOf(again.parent, meaning) === 'before'
-  return { ...again, agree }
+/** Both ends as they are known so far. */
+export function decisionsOf(ends: Ends): Decision[] {
+  return [endDecision(ends.with, 'symptom'), endDecision(ends.without, 'clean')]
+}
+
+export interface Verification {
+  culprit: Candidate
+  parent: Candidate
+  /** What was said of candidates before, these two among them. */
+  earlier: readonly Decision[]
+  ask: Ask
+  meaning: Parameters<typeof sideOf>[1]
+}
+
+/**
+ * Asks both sides of a verdict again. Where that contradicts what was said before, one of the two was bad luck: then all
+ * attempts at that candidate count, and so many more until they are sure together.
+ */
+export async function verify({
+  culprit,
+  parent,
+  earlier,
+  ask,
+  meaning,
+}: Verification): Promise<Found['again']> {
+  const again = async (candidate: Candidate, side: Side) => {
+    const decision = await ask(candidate)
+    if (sideOf(decision, meaning) === side) return decision
+    const before = earlier.filter(({ candidate: { id } }) => id === candidate.id)
+    return ask(
+      candidate,
+      [...before, decision].flatMap(({ trials }) => trials),
+    )
+  }
+  const said = { culprit: await again(culprit, 'after'), parent: await again(parent, 'before') }
+  const agree = sideOf(said.culprit, meaning) === 'after' && sideOf(said.parent, meaning) === 'before'
+  return { ...said, agree }
 }
 
 async function tryWithout(space: Space, culprit: Candidate, ask: Ask): Promise<Found['without']> {

@@ -30,8 +30,16 @@ export interface Decision {
 /** A candidate that is neither like the one end nor like the other after so many attempts. */
 const mostAttempts = 60
 
-/** @throws Failure('infra') when the harness or the machine fails time and again */
-export async function decide(candidate: Candidate, ends: Ends, attempt: Attempt): Promise<Decision> {
+/**
+ * @param earlier attempts at it that were made before, which count as if they were made now
+ * @throws Failure('infra') when the harness or the machine fails time and again
+ */
+export async function decide(
+  candidate: Candidate,
+  ends: Ends,
+  attempt: Attempt,
+  earlier: readonly Trial[] = [],
+): Promise<Decision> {
   const { symptom, known } = ends
   const trials: Trial[] = []
   const observations: boolean[] = []
@@ -41,8 +49,8 @@ export async function decide(candidate: Candidate, ends: Ends, attempt: Attempt)
     candidate: { id: candidate.id, title: candidate.title },
     ...{ says, reason, seen: observations.filter(Boolean).length, tried: observations.length, trials },
   })
-  for (;;) {
-    const trial = await attempt(candidate)
+  for (let index = 0; ; index += 1) {
+    const trial = earlier[index] ?? (await attempt(candidate))
     trials.push(trial)
     const { says, reason } = observe(trial, symptom, known)
     if (says === 'not run') return decision(says, reason)
@@ -61,10 +69,11 @@ export async function decide(candidate: Candidate, ends: Ends, attempt: Attempt)
     lost = 0
     observations.push(says === 'seen')
     said[says] = reason
+    if (index + 1 < earlier.length) continue
     const verdict = await settle(observations, ends, attempt)
     if (verdict === 'bad') return decision('symptom', said.seen)
     if (verdict === 'good') return decision('clean', said.absent)
-    if (observations.length >= mostAttempts)
+    if (observations.length - earlier.length >= mostAttempts)
       return decision('skip', `neither as one end nor as the other in ${mostAttempts} attempts`)
   }
 }

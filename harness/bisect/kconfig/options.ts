@@ -6,7 +6,15 @@ import type { Config } from '../../config/load.ts'
 import { type Cell, planCell } from '../../run/plan.ts'
 import { configuredSeries, type Series } from '../../series/load.ts'
 import { provideTree, type TreeOptions } from '../../tree/provide.ts'
-import { type Bisection, type Conclusion, showDecision, sideOf, verify } from '../bisect.ts'
+import {
+  type Ask,
+  type Bisection,
+  type Conclusion,
+  decisionsOf,
+  showDecision,
+  sideOf,
+  verify,
+} from '../bisect.ts'
 import { perStepError } from '../confidence.ts'
 import { type Decision, decide } from '../decide.ts'
 import { tryEnds } from '../ends.ts'
@@ -63,7 +71,7 @@ export async function bisectOptions(bisection: OptionsBisection): Promise<Conclu
   const error = perStepError(confidence, 4 + 4 * Math.ceil(Math.log2(changes.length + 1)))
   const ends = await tryEnds({ ...bisection, space, error })
   const steps: Decision[] = []
-  const ask = (one: Candidate) => decide(one, ends, attempt)
+  const ask: Ask = (one, earlier) => decide(one, ends, attempt, earlier)
   const meaning = { notRun: 'skip' as const, fixed }
   const test = async (made: Change[]): Promise<Answer> => {
     const one = candidate(made)
@@ -79,7 +87,10 @@ export async function bisectOptions(bisection: OptionsBisection): Promise<Conclu
     return { ends, steps, log: null, result: { left: items.map((item) => single(item, unsure, culprit)) } }
   }
   emit({ type: 'note', message: `found: ${culprit.title}; it is tried again` })
-  const again = await verify(culprit, space.before, ask, meaning)
+  const again = await verify({
+    ...{ culprit, parent: space.before, ask, meaning },
+    earlier: [...steps, ...decisionsOf(ends)],
+  })
   const rest = allBut(changes, items, needs)
   const without = again.agree && rest.length ? await ask(candidate(rest)) : null
   return {

@@ -187,6 +187,20 @@ test('a case that has failed ever since it can run is mended by nothing, and is 
   expect(result.costs.attempts).toBe(tried.length)
 })
 
+test('bad luck in the verification is settled by all attempts at that candidate', async () => {
+  const flaky = (index: number, time: number) => (index >= 9 && time % 10 < 3 ? fail() : pass())
+  const { result } = await run(flaky)
+  const before = result.steps.find(({ candidate: { id } }) => id === 'patches-9')?.tried ?? 0
+  const unlucky = (index: number, time: number) =>
+    index === 9 && time >= before && time < before + 30 ? pass() : flaky(index, time)
+  const again = await run(unlucky)
+  expect(again.result).toMatchObject({ outcome: 'found', culprit: { id: 'patches-9' } })
+  const { seen = 0, tried = 0 } = again.result.verification?.culprit ?? {}
+  expect([tried > before, seen > 0]).toEqual([true, true])
+  // What was seen before and counts again was not done again.
+  expect(again.result.costs.attempts).toBe(again.tried.length)
+})
+
 test('a patch that the case cannot run with, after the change, hides nothing', async () => {
   const { result } = await run((index) => (index === 12 ? notRun : index >= 9 ? fail() : pass()))
   expect(result).toMatchObject({ outcome: 'found', culprit: { id: 'patches-9' } })
