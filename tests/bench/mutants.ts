@@ -66,7 +66,7 @@ const mutants: Record<number, Mutant> = {
     question: ['--symptom', 'warning'],
   },
   6: {
-    change: ['\tif (flags & ~BLK_COPY_NO_FALLBACK)', '\tif (flags & ~(BLK_COPY_NO_FALLBACK | 2))'],
+    change: ['\tif (flags & ~BLK_COPY_NO_FALLBACK)', '\tif (flags & ~(BLK_COPY_NO_FALLBACK | 1U << 31))'],
     question: ['--case', 'block/010'],
   },
   7: {
@@ -110,8 +110,8 @@ const mutants: Record<number, Mutant> = {
     question: ['--case', 'nvme/003'],
   },
   14: {
-    change: ['\t\tctrl->cdfe = cdfe;', '\t\tctrl->cdfe = 0;'],
-    question: ['--case', 'nvme/024', '--qemu', '10.0'],
+    change: ['\thost->cdfe = cpu_to_le16(cdfe);', '\thost->cdfe = 0;'],
+    question: ['--case', 'nvme/030', '--qemu', '10.0'],
   },
   15: {
     change: ['\tlim.max_hw_copy_sectors = UINT_MAX;', '\tlim.max_hw_copy_sectors = 0;'],
