@@ -88,7 +88,7 @@ function saved({ costs }: BisectResult): string {
 
 /** A mail about what was found, for whoever sends it to read over. Only a history's commits have names for Fixes:. */
 export function mailText(result: BisectResult, kernel: string): string {
-  const { kind, culprit, outcome, fixed, verification, without, ends } = result
+  const { kind, culprit, outcome, hidden, fixed, verification, without, ends } = result
   if (outcome !== 'found' || !culprit || fixed) return ''
   const { subject, author, commit, messageId } = culprit.change ?? { subject: culprit.title }
   const since = {
@@ -110,6 +110,11 @@ export function mailText(result: BisectResult, kernel: string): string {
     '',
     `With it:    ${showDecision(evidence.culprit)}`,
     `Without it: ${showDecision(evidence.parent)}`,
+    ...(hidden
+      ? [
+          `The case cannot run without it: the fault may also be in one of the ${hidden.changes.length} before it.`,
+        ]
+      : []),
     ...(without && !('impossible' in without) ? [`Reverted:   ${showDecision(without)}`] : []),
     '',
     `Found by copylab bisect in ${counted(result.steps.length, 'step')}; both sides were tested again after that.`,

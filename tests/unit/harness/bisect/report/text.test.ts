@@ -98,6 +98,15 @@ test('an option and a version are no patches', () => {
   expect(mailText({ ...result, culprit: version }, 'sid')).toContain('\nsince linux 7.3, on sid:\n')
 })
 
+test('a mail does not lay to one patch what may come from one before it', () => {
+  const changes = [
+    { id: 'patches-1', title: 'patch 1' },
+    { id: 'patches-2', title: 'patch 2' },
+  ]
+  const hidden = { changes, reason: 'there is no ioctl' }
+  expect(mailText({ ...result, hidden }, '6.12')).toContain('may also be in one of the 2 before it.')
+})
+
 test('what is not sure, or mends something, is no mail', () => {
   expect(mailText({ ...result, outcome: 'contradicted' }, '6.12')).toBe('')
   expect(mailText({ ...result, outcome: 'left', culprit: null }, '6.12')).toBe('')
