@@ -66,8 +66,9 @@ const mutants: Record<number, Mutant> = {
     question: ['--symptom', 'warning'],
   },
   6: {
-    change: ['\tif (flags & ~BLK_COPY_NO_FALLBACK)', '\tif (flags & ~(BLK_COPY_NO_FALLBACK | 1U << 31))'],
-    question: ['--case', 'block/010'],
+    alone: true,
+    change: ['\tif (arg.reserved[0] || arg.reserved[1])', '\tif (arg.reserved[0] && arg.reserved[1])'],
+    question: ['--case', 'block/011'],
   },
   7: {
     change: [
