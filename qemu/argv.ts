@@ -39,6 +39,8 @@ const kernelArguments = [
   'pty.legacy_count=0',
   // virtio-scsi looks for 255 targets; it does so beside the rest of the boot, which still waits for it: 4 %.
   'scsi_mod.scan=async',
+  // No unit before one is asked for.
+  'scsi_debug.add_host=0',
 ]
 
 /** Where the raw image of a disk is. */
