@@ -68,6 +68,10 @@ export interface DeviceActivity {
   discards: string[]
   /** Errors that the device reported, as QEMU words them. */
   errors: string[]
+  /** What disks did on behalf of units that keep their bytes on them, whichever way these were moved. */
+  beneath?: { reads: Transfer[]; writes: Transfer[] }
+  /** Where two witnesses of the same thing do not say the same. */
+  contradictions?: string[]
 }
 
 const scsiReads = new Set([0x08, 0x28, 0xa8, 0x88])

@@ -25,6 +25,14 @@ export interface Circumstances {
   failed?: number
   /** The device was reset: commands may have ended in errors, and Copy commands before their last range. */
   reset?: boolean
+  /** Disks on which units keep their bytes, in the same places, by the name of the unit. */
+  under?: ReadonlyMap<string, Under>
+}
+
+export interface Under {
+  disk: string
+  /** What is read may come from a cache between the two. */
+  cached: boolean
 }
 
 /**
@@ -35,7 +43,7 @@ export function judgeMoves(
   activity: DeviceActivity | undefined,
   moves: readonly Move[],
   limits: ReadonlyMap<string, CopyCommandLimits>,
-  { writeback = [], areas = new Map(), failed = 0 }: Circumstances = {},
+  { writeback = [], areas = new Map(), failed = 0, under = new Map() }: Circumstances = {},
 ): void {
   if (!activity) throw new Refusal('device', ['there is no trace of the devices'])
   const { copies, copySources, copyDestinations, reads, writes } = activity
@@ -64,8 +72,44 @@ export function judgeMoves(
       writes.filter((write) => !covered(write, [...writeback, ...free])),
     ),
     ...checkAreas(activity, moves, areas),
+    ...checkBeneath(activity, moves, moves, under, writeback),
   )
   if (problems.length) throw new Refusal('device', problems)
+}
+
+/**
+ * Whoever moved the bytes of a unit, they went to and came from the disk under it: all of `done`, and nothing was
+ * written outside of `moves`.
+ */
+function checkBeneath(
+  { beneath }: DeviceActivity,
+  moves: readonly Move[],
+  done: readonly Move[],
+  under: NonNullable<Circumstances['under']>,
+  writeback: readonly Placed[],
+): string[] {
+  const ends = (list: readonly Move[], end: 'from' | 'to', cached: boolean) =>
+    list.flatMap((move): Placed[] => {
+      const below = under.get(move[end].disk)
+      if (!below || (below.cached && !cached)) return []
+      return [{ disk: below.disk, offset: move[end].offset, bytes: move.bytes }]
+    })
+  const below = ({ disk, ...range }: Placed): Placed => ({ ...range, disk: under.get(disk)?.disk ?? disk })
+  const missing = (seen: readonly Placed[], wanted: readonly Placed[]) =>
+    wanted.filter((range) => !covered(range, seen))
+  const { reads = [], writes = [] } = beneath ?? {}
+  const allowed = [...ends(moves, 'to', true), ...writeback.map(below)]
+  const show = (ranges: readonly Placed[]) => `${ranges[0]?.disk}: ${showRanges(ranges)}`
+  const [unread, unwritten] = [
+    missing(reads, ends(done, 'from', false)),
+    missing(writes, ends(done, 'to', true)),
+  ]
+  const extra = writes.filter((write) => !covered(write, allowed))
+  return [
+    ...(unread.length ? [`not read from the disk under the unit, ${show(unread)}`] : []),
+    ...(unwritten.length ? [`not written to the disk under the unit, ${show(unwritten)}`] : []),
+    ...(extra.length ? [`written to the disk under the unit, ${show(extra)} is too much`] : []),
+  ]
 }
 
 /** A volume that keeps its bytes where it likes takes no offloaded copy, and must still write them somewhere. */
@@ -96,7 +140,7 @@ export function judgePart(
   moves: readonly Move[],
   done: number,
   limits: ReadonlyMap<string, CopyCommandLimits>,
-  { writeback = [], areas = new Map(), failed = 0, reset = false }: Circumstances = {},
+  { writeback = [], areas = new Map(), failed = 0, reset = false, under = new Map() }: Circumstances = {},
 ): void {
   if (!activity) throw new Refusal('device', ['there is no trace of the devices'])
   const { copySources, copyDestinations, writes } = activity
@@ -119,6 +163,7 @@ export function judgePart(
     offloads.map(({ to, bytes }) => ({ ...to, bytes })),
     'Copy destinations',
   )
+  problems.push(...checkBeneath(activity, moves, firstBytes(moves, done), under, writeback))
   tooMuch(writes, [...moves.map(({ to, bytes }) => ({ ...to, bytes })), ...free], 'written over the link')
   for (const way of [true, false]) {
     const missing = firstBytes(moves, done)
@@ -134,7 +179,8 @@ export function judgePart(
 /** The device neither copied nor wrote nor discarded anything. */
 export function judgeUntouched(activity: DeviceActivity | undefined, failed = 0): void {
   if (!activity) throw new Refusal('device', ['there is no trace of the devices'])
-  const { copies, writes } = activity
+  const { copies, beneath } = activity
+  const writes = [...activity.writes, ...(beneath?.writes ?? [])]
   const problems = neverRight(activity, failed)
   if (copies.length) problems.push(`saw ${copies.length} Copy commands, not none`)
   if (writes.length) problems.push(`was written to: ${writes[0]?.disk} ${showRanges(writes)}`)
@@ -142,8 +188,9 @@ export function judgeUntouched(activity: DeviceActivity | undefined, failed = 0)
 }
 
 /** What no copy makes a device do; errors only as many as the case has made. */
-function neverRight({ errors, discards }: DeviceActivity, failed = 0): string[] {
+function neverRight({ errors, discards, contradictions = [] }: DeviceActivity, failed = 0): string[] {
   return [
+    ...contradictions,
     ...(errors.length === failed ? [] : errors.map((error) => `reported an error: ${error}`)),
     ...(errors.length < failed ? [`reported ${errors.length} errors, not ${failed}`] : []),
     ...discards.map((discard) => `was told to discard: ${discard}`),

@@ -60,5 +60,22 @@ export function merged(first: DeviceActivity, second: DeviceActivity): DeviceAct
     writes: [...first.writes, ...second.writes],
     discards: [...first.discards, ...second.discards],
     errors: [...first.errors, ...second.errors],
+    beneath: {
+      reads: [...(first.beneath?.reads ?? []), ...(second.beneath?.reads ?? [])],
+      writes: [...(first.beneath?.writes ?? []), ...(second.beneath?.writes ?? [])],
+    },
+    contradictions: [...(first.contradictions ?? []), ...(second.contradictions ?? [])],
+  }
+}
+
+/** What these disks did is beneath: others have sent them what the copies came to. */
+export function laidBeneath(activity: DeviceActivity, disks: ReadonlySet<string>): DeviceActivity {
+  const mine = ({ disk }: { disk: string }) => disks.has(disk)
+  const others = (one: { disk: string }) => !mine(one)
+  return {
+    ...activity,
+    reads: activity.reads.filter(others),
+    writes: activity.writes.filter(others),
+    beneath: { reads: activity.reads.filter(mine), writes: activity.writes.filter(mine) },
   }
 }

@@ -14,7 +14,11 @@ export const paths = [
   'nvme-cross-namespace',
   /** Either of them where a namespace is behind a multipath node. */
   'nvme-multipath',
+  /** A unit without EXTENDED COPY. */
   'scsi',
+  /** EXTENDED COPY inside of a unit, and between units of one target. */
+  'scsi-same-unit',
+  'scsi-cross-unit',
   'null-blk',
   'dm-linear',
   'dm-crypt',

@@ -19,6 +19,7 @@
 #include "device.h"
 #include "flight.h"
 #include "frame.h"
+#include "scsi.h"
 #include "tool.h"
 
 /* The ABI under test; the host's headers do not have it. */
@@ -521,11 +522,14 @@ static const struct {
 	/* device.h */
 	{ "get", cmd_get },	  { "set", cmd_set },
 	{ "mkdir", cmd_mkdir },	  { "rmdir", cmd_rmdir },
+	{ "link", cmd_link },	  { "unlink", cmd_unlink },
 	{ "set-if-there", cmd_set_if_there },
 	{ "identify", cmd_identify }, { "passthrough", cmd_passthrough },
 	{ "scan", cmd_scan },	  { "reset", cmd_reset },
 	{ "clock", cmd_clock },
 	{ "partition", cmd_partition },
+	/* scsi.h */
+	{ "scsi-disk", cmd_scsi_disk }, { "counters", cmd_counters },
 	/* flight.h */
 	{ "asleep", cmd_asleep }, { "kill", cmd_kill }, { "send-kill", cmd_send_kill },
 	/* frame.h */

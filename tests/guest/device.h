@@ -241,6 +241,24 @@ static void cmd_mkdir(int argc, char **argv)
 	}
 }
 
+/* link TARGET PATH, which in configfs makes a target port of a backing store */
+static void cmd_link(int argc, char **argv)
+{
+	errno = 0;
+	if (argc != 2)
+		die("link: want TARGET PATH");
+	if (symlink(argv[0], argv[1]))
+		die("cannot link %s to %s", argv[1], argv[0]);
+}
+
+static void cmd_unlink(int argc, char **argv)
+{
+	for (; argc; argc--, argv++) {
+		if (unlink(*argv))
+			die("cannot remove %s", *argv);
+	}
+}
+
 static void cmd_rmdir(int argc, char **argv)
 {
 	for (; argc; argc--, argv++) {

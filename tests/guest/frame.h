@@ -10,7 +10,7 @@
 
 #define TRACING "/sys/kernel/tracing"
 
-/* Events of subsystem block to trace; with a ! no more. */
+/* Events to trace, of subsystem block unless it is given as SUBSYSTEM/EVENT; with a ! no more. */
 static void cmd_trace(int argc, char **argv)
 {
 	char path[256];
@@ -20,7 +20,8 @@ static void cmd_trace(int argc, char **argv)
 	for (; argc; argc--, argv++) {
 		bool on = **argv != '!';
 
-		snprintf(path, sizeof(path), TRACING "/events/block/%s/enable", *argv + !on);
+		snprintf(path, sizeof(path), TRACING "/events/%s%s/enable",
+			 strchr(*argv, '/') ? "" : "block/", *argv + !on);
 		if (access(path, W_OK)) {
 			printf("trace event=%s there=no\n", *argv);
 			continue;
