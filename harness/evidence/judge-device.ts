@@ -21,8 +21,8 @@ export interface Circumstances {
    * name is looked for nowhere else. Empty: no disk has these bytes.
    */
   areas?: ReadonlyMap<string, readonly Placed[]>
-  /** Commands that ended in an error, and moved nothing. */
-  failed?: number
+  /** Commands that ended in an error, and moved nothing; `some`: nobody knows how many, but one at least. */
+  failed?: number | 'some'
   /** The device was reset: commands may have ended in errors, and Copy commands before their last range. */
   reset?: boolean
   /** Disks on which units keep their bytes, in the same places, by the name of the unit. */
@@ -145,7 +145,7 @@ export function judgePart(
   if (!activity) throw new Refusal('device', ['there is no trace of the devices'])
   const { copySources, copyDestinations, writes } = activity
   const problems = neverRight(activity, reset ? activity.errors.length : failed)
-  const mayFail = reset || failed > 0
+  const mayFail = reset || failed !== 0
   const offloads = mayFail ? moves : moves.filter(({ offloaded }) => offloaded)
   const free = [...writeback, ...[...areas.values()].flat()]
   const tooMuch = (seen: readonly Placed[], allowed: readonly Placed[], what: string) => {
@@ -177,7 +177,10 @@ export function judgePart(
 }
 
 /** The device neither copied nor wrote nor discarded anything. */
-export function judgeUntouched(activity: DeviceActivity | undefined, failed = 0): void {
+export function judgeUntouched(
+  activity: DeviceActivity | undefined,
+  failed: Circumstances['failed'] = 0,
+): void {
   if (!activity) throw new Refusal('device', ['there is no trace of the devices'])
   const { copies, beneath } = activity
   const writes = [...activity.writes, ...(beneath?.writes ?? [])]
@@ -188,11 +191,16 @@ export function judgeUntouched(activity: DeviceActivity | undefined, failed = 0)
 }
 
 /** What no copy makes a device do; errors only as many as the case has made. */
-function neverRight({ errors, discards, contradictions = [] }: DeviceActivity, failed = 0): string[] {
+function neverRight(
+  { errors, discards, contradictions = [] }: DeviceActivity,
+  failed: NonNullable<Circumstances['failed']> = 0,
+): string[] {
+  const wrong = failed === 'some' ? !errors.length : errors.length !== failed
+  const tooFew = errors.length < (failed === 'some' ? 1 : failed)
   return [
     ...contradictions,
-    ...(errors.length === failed ? [] : errors.map((error) => `reported an error: ${error}`)),
-    ...(errors.length < failed ? [`reported ${errors.length} errors, not ${failed}`] : []),
+    ...(wrong ? errors.map((error) => `reported an error: ${error}`) : []),
+    ...(tooFew ? [`reported ${errors.length} errors, not ${failed}`] : []),
     ...discards.map((discard) => `was told to discard: ${discard}`),
   ]
 }

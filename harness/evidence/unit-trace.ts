@@ -27,13 +27,19 @@ export interface TracedUnit {
 }
 
 export interface UnitActivity extends DeviceActivity {
-  /** How many commands each unit was sent; those of error recovery are not traced. */
+  /** How many commands have reached each unit; those of error recovery are not traced. */
   sent: Map<string, number>
   timeouts: number
 }
 
+/** Without the ones of 0 sectors, by which the midlayer says that a command has come to nothing yet. */
+const completedCopy = / block_rq_complete: \d+,\d+ F?CW.* \+ [1-9]\d* .*\[0\]/
+
 const command =
   /: scsi_dispatch_cmd_(start|done|timeout): host_no=(\d+) channel=(\d+) id=(\d+) lun=(\d+) .*\braw=([0-9a-f ]+)\)(.*)$/
+/** What the transport says when it has not delivered a command. */
+const lostOnTheWay = new Set(['DID_TRANSPORT_DISRUPTED', 'DID_NO_CONNECT'])
+
 const outcome = /host=(\w+) .*status=(\w+)\)(?: sense=\((.*)\))?/
 
 /** READ and WRITE by operation code: where the LBA and the number of blocks are in the CDB, and how long. */
@@ -59,7 +65,7 @@ export function parseUnitTrace(text: string, units: readonly TracedUnit[]): Unit
   const requests = parseRequestTrace(
     text
       .split('\n')
-      .filter((line) => / block_rq_complete: \d+,\d+ F?CW/.test(line))
+      .filter((line) => completedCopy.test(line))
       .join('\n'),
     names,
   )
@@ -90,6 +96,7 @@ export function parseUnitTrace(text: string, units: readonly TracedUnit[]): Unit
     }
     const [, hostByte, status, sense] = outcome.exec(rest) ?? []
     if (hostByte === undefined) throw new Error(`cannot read the guest's trace line: ${line.trim()}`)
+    if (lostOnTheWay.has(hostByte)) activity.sent.set(unit.name, (activity.sent.get(unit.name) ?? 0) - 1)
     const transfer = transfers.get(code)
     if (hostByte !== 'DID_OK' || status !== 'SAM_STAT_GOOD') {
       // What is no copy may well fail, such as a question whether the unit can do something.

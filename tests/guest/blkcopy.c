@@ -530,6 +530,7 @@ static const struct {
 	{ "partition", cmd_partition },
 	/* scsi.h */
 	{ "scsi-disk", cmd_scsi_disk }, { "counters", cmd_counters },
+	{ "reserve", cmd_reserve }, { "clear", cmd_clear },
 	/* flight.h */
 	{ "asleep", cmd_asleep }, { "kill", cmd_kill }, { "send-kill", cmd_send_kill },
 	/* frame.h */

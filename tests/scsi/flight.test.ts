@@ -1,0 +1,169 @@
+// What may happen while a unit copies.
+import { expect } from 'vitest'
+import { kernelCase } from '../fixtures/case.ts'
+import type { Change } from '../fixtures/proof.ts'
+import { KiB, MiB } from '../fixtures/units.ts'
+
+kernelCase(
+  'scsi/057',
+  'EXTENDED COPY times out: what it was to copy is read and written',
+  { offloads: 'scsi-same-unit' },
+  async ({ session, disk, copy, pattern, proof }) => {
+    const unit = await (await session.target()).unit(await disk('large'))
+    const data = pattern(MiB(1))
+    await unit.write(0, data)
+    // A copy is given four times that.
+    await session.setQueue(unit, 'io_timeout', '500')
+    await session.failTimeouts(unit, 1)
+    const call = await copy({ path: 'scsi-same-unit', from: unit.at(0), to: unit.at(MiB(8)), bytes: MiB(1) })
+    proof.guest(call).fellBack()
+    proof.device(call).fellBack({ failed: 'some' })
+    expect(await session.getQueue(unit, session.profile.sysfs.hardwareLimit)).toBe(String(65535 * 512))
+    await proof.host(unit).changedOnly(MiB(8), data)
+  },
+)
+
+kernelCase(
+  'scsi/058',
+  'timeouts of copies do not count against the medium',
+  { offloads: 'scsi-same-unit' },
+  async ({ session, disk, copy, pattern, proof }) => {
+    const unit = await (await session.target()).unit(await disk('large'))
+    const data = pattern(MiB(1))
+    await unit.write(0, data)
+    await session.setQueue(unit, 'io_timeout', '500')
+    // drivers/scsi/sd.c takes a disk offline after two commands for the medium that have timed out.
+    const places = [MiB(8), MiB(9), MiB(10)]
+    for (const to of places) {
+      await session.failTimeouts(unit, 1)
+      const call = await copy({ path: 'scsi-same-unit', from: unit.at(0), to: unit.at(to), bytes: MiB(1) })
+      proof.guest(call).fellBack()
+      proof.device(call).fellBack({ failed: 'some' })
+    }
+    const call = await copy({ path: 'scsi-same-unit', from: unit.at(0), to: unit.at(MiB(12)), bytes: MiB(1) })
+    proof.guest(call).moved()
+    proof.device(call).moved()
+    await proof.host(unit).changedOnlyIn([...places, MiB(12)].map((at): Change => [at, data]))
+  },
+)
+
+kernelCase(
+  'scsi/059',
+  'the destination goes while it is copied to',
+  { offloads: 'scsi-cross-unit', needs: ['limits'] },
+  async ({ session, disk, pattern, proof }) => {
+    const target = await session.target()
+    const [from, to] = [await target.unit(await disk('slow')), await target.unit(await disk('large'))]
+    const data = pattern(MiB(8))
+    await from.write(0, data)
+    await session.setQueue(from, session.profile.sysfs.limit, String(KiB(256)))
+    const copying = await session.begin({
+      path: 'scsi-cross-unit',
+      from: from.at(0),
+      to: to.at(MiB(16)),
+      bytes: MiB(8),
+    })
+    await to.detach()
+    const call = await copying.done()
+    const { copied } = proof.guest(call).cutShort('EIO')
+    proof.device(call).reached(copied, 'traced', { reset: true })
+    await proof.host(to).changedUpTo(MiB(16), data, copied)
+    await proof.host(from).unchanged()
+  },
+)
+
+kernelCase(
+  'scsi/060',
+  'the source goes while it is copied from',
+  { offloads: 'scsi-cross-unit', needs: ['limits'] },
+  async ({ session, disk, pattern, proof }) => {
+    const target = await session.target()
+    const [from, to] = [await target.unit(await disk('slow')), await target.unit(await disk('large'))]
+    const data = pattern(MiB(8))
+    await from.write(0, data)
+    await session.setQueue(to, session.profile.sysfs.limit, String(KiB(256)))
+    const copying = await session.begin({
+      path: 'scsi-cross-unit',
+      from: from.at(0),
+      to: to.at(MiB(16)),
+      bytes: MiB(8),
+    })
+    await from.detach()
+    const call = await copying.done()
+    const { copied } = proof.guest(call).cutShort('EIO')
+    proof.device(call).reached(copied, 'traced', { reset: true })
+    await proof.host(to).changedUpTo(MiB(16), data, copied)
+    await proof.host(from).unchanged()
+  },
+)
+
+kernelCase(
+  'scsi/061',
+  'a copy is killed',
+  { offloads: 'scsi-same-unit', needs: ['limits'] },
+  async ({ session, disk, pattern, proof }) => {
+    const unit = await (await session.target()).unit(await disk('slow'))
+    const data = pattern(MiB(4))
+    await unit.write(0, data)
+    await session.setQueue(unit, session.profile.sysfs.limit, String(KiB(256)))
+    const copying = await session.begin({
+      path: 'scsi-same-unit',
+      from: unit.at(0),
+      to: unit.at(MiB(8)),
+      bytes: MiB(4),
+    })
+    await copying.kill()
+    const call = await copying.done()
+    const { copied } = proof.guest(call).killed()
+    proof.device(call).reached(copied)
+    await proof.host(unit).changedUpTo(MiB(8), data, copied)
+  },
+)
+
+kernelCase(
+  'scsi/062',
+  'EXTENDED COPY goes while a unit copies: the rest is read and written',
+  { offloads: 'scsi-same-unit', needs: ['limits'] },
+  async ({ session, disk, pattern, proof }) => {
+    const unit = await (await session.target()).unit(await disk('slow'))
+    const data = pattern(MiB(3))
+    await unit.write(0, data)
+    await session.setQueue(unit, session.profile.sysfs.limit, String(KiB(256)))
+    const copying = await session.begin({
+      path: 'scsi-same-unit',
+      from: unit.at(0),
+      to: unit.at(MiB(8)),
+      bytes: MiB(3),
+    })
+    await session.set(unit.attribute('emulate_3pc'), '0')
+    const call = await copying.done()
+    proof.guest(call).moved('traced')
+    proof.device(call).moved('traced', { failed: 'some' })
+    expect(call.results[0]?.offloaded).not.toBe(String(MiB(3)))
+    await proof.host(unit).changedOnly(MiB(8), data)
+  },
+)
+
+kernelCase(
+  'scsi/063',
+  'a unit is looked at again and again while it copies',
+  { offloads: 'scsi-same-unit', needs: ['limits'] },
+  async ({ session, disk, pattern, proof }) => {
+    const unit = await (await session.target()).unit(await disk('slow'))
+    const data = pattern(MiB(3))
+    await unit.write(0, data)
+    await session.setQueue(unit, session.profile.sysfs.limit, String(KiB(256)))
+    const copying = await session.begin({
+      path: 'scsi-same-unit',
+      from: unit.at(0),
+      to: unit.at(MiB(8)),
+      bytes: MiB(3),
+    })
+    for (let times = 0; times < 3; times++) await unit.rescan()
+    const call = await copying.done()
+    // While a queue is frozen a little is read and written.
+    proof.guest(call).moved('traced')
+    proof.device(call).moved('traced')
+    await proof.host(unit).changedOnly(MiB(8), data)
+  },
+)
