@@ -25,7 +25,7 @@ export interface Circumstances {
   failed?: number | 'some'
   /** The device was reset: commands may have ended in errors, and Copy commands before their last range. */
   reset?: boolean
-  /** Disks on which units keep their bytes, in the same places, by the name of the unit. */
+  /** Disks on which units keep their bytes, by the name of the unit. */
   under?: ReadonlyMap<string, Under>
 }
 
@@ -33,6 +33,8 @@ export interface Under {
   disk: string
   /** What is read may come from a cache between the two. */
   cached: boolean
+  /** Bytes of the unit that are not on the disk, before those that are. */
+  before: number
 }
 
 /**
@@ -92,9 +94,12 @@ function checkBeneath(
     list.flatMap((move): Placed[] => {
       const below = under.get(move[end].disk)
       if (!below || (below.cached && !cached)) return []
-      return [{ disk: below.disk, offset: move[end].offset, bytes: move.bytes }]
+      return [{ disk: below.disk, offset: move[end].offset - below.before, bytes: move.bytes }]
     })
-  const below = ({ disk, ...range }: Placed): Placed => ({ ...range, disk: under.get(disk)?.disk ?? disk })
+  const below = ({ disk, offset, bytes }: Placed): Placed => {
+    const it = under.get(disk)
+    return it ? { disk: it.disk, offset: offset - it.before, bytes } : { disk, offset, bytes }
+  }
   const missing = (seen: readonly Placed[], wanted: readonly Placed[]) =>
     wanted.filter((range) => !covered(range, seen))
   const { reads = [], writes = [] } = beneath ?? {}

@@ -3,6 +3,7 @@ import { expect } from 'vitest'
 import { kernelCase } from '../fixtures/case.ts'
 import { type CopyRequest, dirty, readsBack } from '../fixtures/copy.ts'
 import type { Change } from '../fixtures/proof.ts'
+import { linear, zero } from '../fixtures/rows.ts'
 import { KiB, MiB } from '../fixtures/units.ts'
 
 kernelCase(
@@ -245,5 +246,28 @@ kernelCase(
     proof.guest(call).moved()
     proof.device(call).moved()
     await proof.host(unit).changedOnly(MiB(8), data)
+  },
+)
+
+kernelCase(
+  'scsi/071',
+  'behind the first 2^32 blocks',
+  { offloads: 'scsi-same-unit' },
+  async ({ session, disk, copy, dm, pattern, proof }) => {
+    const large = await disk('large')
+    const before = 2 ** 32 * 512
+    const volume = await dm.table([zero(before), linear(large, 0, large.bytes)])
+    const unit = await (await session.target()).unit(large, { through: { volume, before } })
+    const data = pattern(MiB(1))
+    await unit.write(before, data)
+    const call = await copy({
+      path: 'scsi-same-unit',
+      from: unit.at(before),
+      to: unit.at(before + MiB(8)),
+      bytes: MiB(1),
+    })
+    proof.guest(call).moved()
+    proof.device(call).moved()
+    await proof.host(unit).changedOnly(before + MiB(8), data)
   },
 )

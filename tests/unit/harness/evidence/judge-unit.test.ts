@@ -10,7 +10,7 @@ const idle: DeviceActivity = {
 }
 
 describe('a unit and the disk that it keeps its bytes on', () => {
-  const under = new Map([['unit', { disk: 'below', cached: false }]])
+  const under = new Map([['unit', { disk: 'below', cached: false, before: 0 }]])
   const limits = new Map([['unit', { rangeBytes: 4096, commandBytes: 4096, ranges: 1 }]])
   const move: Move = {
     from: { disk: 'unit', offset: 0 },
@@ -45,7 +45,7 @@ describe('a unit and the disk that it keeps its bytes on', () => {
   })
 
   test('a cache in between may have had the source', () => {
-    const cached = new Map([['unit', { disk: 'below', cached: true }]])
+    const cached = new Map([['unit', { disk: 'below', cached: true, before: 0 }]])
     judgeMoves(activity([], [destination]), [move], limits, { under: cached })
   })
 
