@@ -61,7 +61,9 @@ kernelCase(
     const call = await copy({ path: 'scsi-cross-unit', from: from.at(0), to: to.at(MiB(8)), bytes: MiB(1) })
     proof.guest(call).moved()
     const { copyDestinations } = proof.device(call).moved()
-    expect(copyDestinations.map(({ bytes }) => bytes)).toEqual([KiB(384), KiB(384), KiB(256)])
+    // Several are under way, and may end in any order.
+    const lengths = copyDestinations.map(({ bytes }) => bytes).sort((a, b) => a - b)
+    expect(lengths).toEqual([KiB(256), KiB(384), KiB(384)])
     await proof.host(to).changedOnly(MiB(8), data)
     await proof.host(from).unchanged()
   },
