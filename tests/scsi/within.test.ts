@@ -43,7 +43,7 @@ kernelCase(
 
 kernelCase(
   'scsi/008',
-  'blocks of 4096 bytes',
+  'a unit of 4096-byte blocks',
   { offloads: 'scsi-same-unit' },
   async ({ session, disk, copy, pattern, proof }) => {
     const unit = await (await session.target()).unit(await disk('4k'))

@@ -39,6 +39,8 @@ test('a whole series offers what its patches bring', async () => {
     'nvme-cross-namespace': "the series 'mine' does not offload nvme-cross-namespace",
     'nvme-multipath': "the series 'mine' does not offload nvme-multipath",
     scsi: "the series 'mine' does not offload scsi",
+    'scsi-same-unit': "the series 'mine' does not offload scsi-same-unit",
+    'scsi-cross-unit': "the series 'mine' does not offload scsi-cross-unit",
     'null-blk': "the series 'mine' does not offload null-blk",
     'dm-linear': "the series 'mine' for 6.12 does not offload dm-linear",
     'dm-crypt': "the series 'mine' does not offload dm-crypt",
