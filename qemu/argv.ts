@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
 import { join } from 'node:path'
-import type { NvmeNamespace, Topology } from './topology.ts'
+import type { NvmeNamespace, Topology, Zones } from './topology.ts'
 
 /** The QEMU binary and the machine that it is to emulate. */
 export interface Machine {
@@ -108,7 +108,7 @@ function diskArguments(topology: Topology, directory: string): string[] {
       argv.push('-device', `nvme,id=${id},serial=${escaped(serial)}${subsystem}`)
     }
     for (const namespace of namespaces) {
-      const { name, nsid, blockSize, copy, metadata, onlyOn } = namespace
+      const { name, nsid, blockSize, copy, metadata, onlyOn, zoned } = namespace
       // Only nvme-ns has the copy limits; the namespace of `-device nvme,drive=` takes no Copy command.
       const limits = copy ?? { mssrl: 0, mcl: 0, msrc: 0 }
       argv.push(
@@ -120,6 +120,7 @@ function diskArguments(topology: Topology, directory: string): string[] {
           `mssrl=${limits.mssrl},mcl=${limits.mcl},msrc=${limits.msrc}`,
           `shared=${subsystem && onlyOn === undefined ? 'on' : 'off'}`,
           ...(metadata ? [`ms=8,mset=0,pi=${metadata === 'pi' ? 1 : 0}`] : []),
+          ...(zoned ? [zones(zoned)] : []),
           `uuid=${deterministicUuid(`${serial}/${nsid}`)}`,
         ].join(','),
       )
@@ -134,6 +135,24 @@ function diskArguments(topology: Topology, directory: string): string[] {
     )
   })
   return argv
+}
+
+/** 0 open or active zones are any number. */
+function zones({
+  zoneBytes,
+  capacityBytes = zoneBytes,
+  maxOpen = 0,
+  maxActive = 0,
+  crossRead,
+}: Zones): string {
+  const options = {
+    zone_size: zoneBytes,
+    zone_capacity: capacityBytes,
+    max_open: maxOpen,
+    max_active: maxActive,
+    cross_read: crossRead ? 'on' : 'off',
+  }
+  return ['zoned=on', ...Object.entries(options).map(([name, value]) => `zoned.${name}=${value}`)].join(',')
 }
 
 /**

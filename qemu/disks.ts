@@ -51,7 +51,8 @@ export const diskAttributes = [
 
 /**
  * Finds the disks of a topology by serial and namespace, never by the order of their names, which changes from boot to
- * boot. `attributes` maps the paths of `diskAttributes` to contents. Disks that are not there yet are in `missing`.
+ * boot. `attributes` maps the paths of `diskAttributes` to contents. Disks that are not there yet are in `missing`. A
+ * kernel without CONFIG_BLK_DEV_ZONED hides zoned ones, and shows them empty: these are in neither.
  */
 export function matchDisks(
   topology: Topology,
@@ -86,9 +87,9 @@ export function matchDisks(
   const missing: Disk[] = []
   for (const disk of disksOf(topology)) {
     const { name, bytes, blockSize, kind, serial, nsid } = disk
-    const device = byIdentity.get(
-      kind === 'nvme' ? `nvme/${serial}/${nsid}/${bytes}` : `scsi/${serial}/${bytes}`,
-    )
+    const identity = kind === 'nvme' ? `nvme/${serial}/${nsid}` : `scsi/${serial}`
+    const device = byIdentity.get(`${identity}/${bytes}`)
+    if (!device && disk.zoned && byIdentity.has(`${identity}/0`)) continue
     if (!device) {
       missing.push(disk)
       continue

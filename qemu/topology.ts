@@ -7,6 +7,18 @@ export interface CopyLimits {
   msrc: number
 }
 
+/** Of a namespace of the Zoned Namespace Command Set; all its zones are sequential. Bytes. */
+export interface Zones {
+  zoneBytes: number
+  /** What can be written of a zone; all unless given. */
+  capacityBytes?: number
+  /** Zones that can be open, or active, at once; any number unless given. */
+  maxOpen?: number
+  maxActive?: number
+  /** Reads, and sources of copies, may cross zone boundaries (OZCS, Read Across Zone Boundaries). */
+  crossRead?: true
+}
+
 export interface NvmeNamespace {
   name: string
   nsid: number
@@ -16,6 +28,7 @@ export interface NvmeNamespace {
   copy?: CopyLimits
   /** 8 bytes of metadata a block, with protection information of type 1 in them or without. */
   metadata?: 'plain' | 'pi'
+  zoned?: Zones
   /** Attached to this one of the controllers that share the others; 0 is the first. */
   onlyOn?: number
   /** Bytes at which each read, or each write, fails inside of the device. */
@@ -75,6 +88,23 @@ export const defaultTopology: Topology = {
           ...{ name: 'wide', nsid: 9, bytes: 64 * MiB, blockSize: 512 },
           copy: { mssrl: 65535, mcl: 131072, msrc: 1 },
         },
+        {
+          ...{ name: 'zns', nsid: 14, bytes: 16 * MiB, blockSize: 512 },
+          copy: { mssrl: 512, mcl: 2048, msrc: 7 },
+          zoned: { zoneBytes: 2 * MiB, capacityBytes: 1.5 * MiB, maxOpen: 3, maxActive: 4 },
+        },
+        {
+          ...{ name: 'zns4k', nsid: 15, bytes: 16 * MiB, blockSize: 4096, copy: roomy },
+          zoned: { zoneBytes: 4 * MiB, crossRead: true },
+        },
+        {
+          ...{ name: 'zns-slow', nsid: 16, bytes: 8 * MiB, blockSize: 512, copy: roomy },
+          ...{ zoned: { zoneBytes: 2 * MiB }, bytesPerSecond: MiB },
+        },
+        {
+          ...{ name: 'zns-bad', nsid: 17, bytes: 8 * MiB, blockSize: 512, copy: roomy },
+          ...{ zoned: { zoneBytes: 2 * MiB }, bad: { read: MiB, write: 5 * MiB } },
+        },
       ],
     },
     {
@@ -121,18 +151,20 @@ export interface Disk {
   nsid?: number
   /** Of the raw image: data, and behind it the metadata. */
   imageBytes: number
+  zoned: boolean
 }
 
 /** All disks of a topology in the order in which they are declared. */
 export function disksOf(topology: Topology): Disk[] {
   const nvme = topology.nvme.flatMap(({ serial, namespaces }) =>
-    namespaces.map(({ name, bytes, blockSize, nsid, metadata }): Disk => {
+    namespaces.map(({ name, bytes, blockSize, nsid, metadata, zoned }): Disk => {
       const imageBytes = bytes + (metadata ? (bytes / blockSize) * 8 : 0)
-      return { name, bytes, blockSize, kind: 'nvme', serial, nsid, imageBytes }
+      const disk = { name, bytes, blockSize, serial, nsid, imageBytes, zoned: zoned !== undefined }
+      return { ...disk, kind: 'nvme' }
     }),
   )
   const scsi = topology.scsi.map(({ name, bytes, blockSize, serial }): Disk => {
-    return { name, bytes, blockSize, kind: 'scsi', serial, imageBytes: bytes }
+    return { name, bytes, blockSize, kind: 'scsi', serial, imageBytes: bytes, zoned: false }
   })
   return [...nvme, ...scsi]
 }
@@ -163,8 +195,10 @@ export function checkTopology(topology: Topology): void {
     if (bytes <= 0 || bytes % blockSize) wrong.push(`disk '${name}': ${bytes} bytes are not whole blocks`)
   }
   for (const { serial, paths = 1, namespaces } of topology.nvme) {
-    for (const { name, onlyOn = 0 } of namespaces)
+    for (const { name, onlyOn = 0, bytes, blockSize, zoned } of namespaces) {
       if (onlyOn >= paths) wrong.push(`disk '${name}' is only on controller ${onlyOn} of ${paths}`)
+      if (zoned) wrong.push(...wrongZones(zoned, bytes, blockSize).map((what) => `disk '${name}': ${what}`))
+    }
     if (!serial || serial.length > 20) wrong.push(`NVMe serial '${serial}' does not have 1 to 20 characters`)
   }
   for (const { serial } of topology.scsi) {
@@ -172,6 +206,22 @@ export function checkTopology(topology: Topology): void {
     if (!serial || serial.length > 36) wrong.push(`SCSI serial '${serial}' does not have 1 to 36 characters`)
   }
   if (wrong.length) throw new Failure('usage', `topology '${topology.name}': ${wrong.join('; ')}`)
+}
+
+function wrongZones(
+  { zoneBytes, capacityBytes = zoneBytes, maxOpen = 0, maxActive = 0 }: Zones,
+  bytes: number,
+  blockSize: number,
+): string[] {
+  const wrong: string[] = []
+  // Linux takes no other sizes (block/blk-zoned.c).
+  if (!Number.isInteger(Math.log2(zoneBytes)) || bytes % zoneBytes)
+    wrong.push(`zones of ${zoneBytes} bytes are no power of two, or do not fill ${bytes} bytes`)
+  if (capacityBytes <= 0 || capacityBytes > zoneBytes || capacityBytes % blockSize)
+    wrong.push(`of a zone of ${zoneBytes} bytes ${capacityBytes} cannot be its capacity`)
+  if (maxActive && maxOpen > maxActive)
+    wrong.push(`${maxOpen} open zones are more than the ${maxActive} active ones`)
+  return wrong
 }
 
 /** The same disks, of which those that take their time take `times` as much: for guests that take as much themselves. */

@@ -26,6 +26,11 @@ test('copy limits and block sizes are given to the namespaces, which alone have 
   expect(namespace('nocopy')).toMatch(/nsid=4,.*mssrl=0,mcl=0,msrc=0,shared=off,uuid=/)
   expect(namespace('meta')).toMatch(/,ms=8,mset=0,pi=0,/)
   expect(namespace('pi')).toMatch(/,ms=8,mset=0,pi=1,/)
+  expect(namespace('zns')).toContain(
+    ',zoned=on,zoned.zone_size=2097152,zoned.zone_capacity=1572864,zoned.max_open=3,zoned.max_active=4,zoned.cross_read=off,',
+  )
+  expect(namespace('zns4k')).toMatch(/,zoned.zone_capacity=4194304,.*,zoned.cross_read=on,/)
+  expect(namespace('large')).not.toContain('zoned')
   const controllers = device(argv, 'nvme,')
   expect(controllers.join()).not.toContain('drive=')
 })

@@ -75,6 +75,23 @@ test('without multipath in the kernel, a namespace of two controllers is one of 
   expect([...disks.keys()]).toEqual(['one', 'two', 'unit'])
 })
 
+test('a zoned disk that the kernel hides is not there, and is not waited for', () => {
+  const [controller] = topology.nvme
+  const [one, two] = controller?.namespaces ?? []
+  if (!controller || !one || !two) throw new Error('the topology has two namespaces')
+  const zoned = {
+    ...topology,
+    nvme: [{ ...controller, namespaces: [{ ...one, zoned: { zoneBytes: 1024 } }, two] }],
+  }
+  expect([...matchDisks(zoned, '/d', sysfs).disks.keys()]).toEqual(['one', 'two', 'unit'])
+  const hidden = new Map(sysfs).set('/sys/block/nvme3n2/size', Buffer.from('0\n'))
+  expect(matchDisks(zoned, '/d', hidden).missing).toEqual([])
+  expect([...matchDisks(zoned, '/d', hidden).disks.keys()]).toEqual(['two', 'unit'])
+  expect(matchDisks(topology, '/d', hidden).missing).toHaveLength(1)
+  hidden.delete('/sys/block/nvme3n2/size')
+  expect(matchDisks(zoned, '/d', hidden).missing).toHaveLength(1)
+})
+
 test('a disk of another size is not the disk', () => {
   const wrong = new Map(sysfs).set('/sys/block/sdq/size', Buffer.from('16\n'))
   const { missing } = matchDisks(topology, '/d', wrong)

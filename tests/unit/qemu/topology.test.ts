@@ -8,6 +8,10 @@ test('the default topology keeps its own rules', () => {
     'large',
     'large4k',
     'wide',
+    'zns',
+    'zns4k',
+    'zns-slow',
+    'zns-bad',
     '4k',
     'nocopy',
     'meta',
@@ -26,7 +30,7 @@ test('with a slow guest the disks that take their time are slower, and nothing e
   const speeds = ({ nvme }: Topology) =>
     nvme.flatMap(({ namespaces }) => namespaces.map((ns) => ns.bytesPerSecond))
   const before = speeds(defaultTopology)
-  expect(before.filter((speed) => speed)).toHaveLength(2)
+  expect(before.filter((speed) => speed)).toHaveLength(3)
   const slow = slower(defaultTopology, 4)
   expect(speeds(slow)).toEqual(before.map((speed) => speed && speed / 4))
   expect(JSON.stringify(slow).replace(/"bytesPerSecond":\d+/g, '')).toBe(
@@ -50,4 +54,26 @@ test('every broken rule is named', () => {
       "NVMe serial 'a-serial-that-is-too-long' does not have 1 to 20 characters; " +
       "disk 'one' is only on controller 1 of 1",
   )
+})
+
+test('zones that Linux would not take are named', () => {
+  const zoned = (zones: object): Topology => ({
+    name: 'wrong',
+    nvme: [
+      {
+        serial: 'z',
+        namespaces: [
+          { name: 'z', nsid: 1, bytes: 8192, blockSize: 512, zoned: { zoneBytes: 2048, ...zones } },
+        ],
+      },
+    ],
+    scsi: [],
+  })
+  const wrong = (zones: object) => expect(() => checkTopology(zoned(zones)))
+  wrong({ capacityBytes: 1536, maxOpen: 2, maxActive: 2 }).not.toThrow()
+  wrong({ zoneBytes: 1536 }).toThrow("disk 'z': zones of 1536 bytes are no power of two")
+  wrong({ zoneBytes: 16384 }).toThrow('do not fill 8192 bytes')
+  wrong({ capacityBytes: 4096 }).toThrow('4096 cannot be its capacity')
+  wrong({ capacityBytes: 100 }).toThrow('100 cannot be its capacity')
+  wrong({ maxOpen: 3, maxActive: 2 }).toThrow('3 open zones are more than the 2 active ones')
 })
