@@ -15,12 +15,17 @@ export const paths = [
   /** Either of them where a namespace is behind a multipath node. */
   'nvme-multipath',
   /** A unit without EXTENDED COPY. */
+  /** To a sequential zone of a ZNS namespace, by any of those before. */
+  'nvme-zoned',
   'scsi',
   /** EXTENDED COPY inside of a unit, and between units of one target. */
   'scsi-same-unit',
   'scsi-cross-unit',
   'null-blk',
+  'null-zoned',
   'dm-linear',
+  /** dm-linear over zoned devices. */
+  'dm-linear-zoned',
   'dm-crypt',
 ] as const
 
