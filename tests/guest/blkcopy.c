@@ -21,6 +21,7 @@
 #include "frame.h"
 #include "scsi.h"
 #include "tool.h"
+#include "zones.h"
 
 /* The ABI under test; the host's headers do not have it. */
 struct blk_copy {
@@ -533,6 +534,8 @@ static const struct {
 	{ "reserve", cmd_reserve }, { "clear", cmd_clear },
 	/* flight.h */
 	{ "asleep", cmd_asleep }, { "kill", cmd_kill }, { "send-kill", cmd_send_kill },
+	/* zones.h */
+	{ "zones", cmd_zones },	  { "write", cmd_write },
 	/* frame.h */
 	{ "trace", cmd_trace },	  { "begin", cmd_begin },
 	{ "end", cmd_end },
