@@ -14,9 +14,9 @@ export const paths = [
   'nvme-cross-namespace',
   /** Either of them where a namespace is behind a multipath node. */
   'nvme-multipath',
-  /** A unit without EXTENDED COPY. */
   /** To a sequential zone of a ZNS namespace, by any of those before. */
   'nvme-zoned',
+  /** A unit without EXTENDED COPY. */
   'scsi',
   /** EXTENDED COPY inside of a unit, and between units of one target. */
   'scsi-same-unit',
