@@ -5,8 +5,11 @@ import { readInput } from '../input.ts'
 /** Calls that user space copies with: ioctls of <linux/fs.h>, and copy_file_range(2) between block devices. */
 export const abis = ['BLKCOPY', 'BLKCOPYV', 'copy_file_range'] as const
 
-/** What a case copies with. `read_write`: a program that reads and writes, as dd does, which needs nothing of a series. */
-export const calls = [...abis, 'read_write'] as const
+/**
+ * What a case copies with. `read_write`: a program that reads and writes, as dd does, which needs nothing of a series.
+ * `in_kernel`: no program does; a driver of the kernel copies for its own ends.
+ */
+export const calls = [...abis, 'read_write', 'in_kernel'] as const
 
 /** The ways from a source to a destination that a series may or may not offload. */
 export const paths = [
@@ -26,6 +29,8 @@ export const paths = [
   'dm-linear',
   /** dm-linear over zoned devices. */
   'dm-linear-zoned',
+  /** Copies of device mapper's own: resyncs, exceptions of snapshots, hydrations. */
+  'dm-kcopyd',
   'dm-crypt',
 ] as const
 
@@ -93,6 +98,11 @@ export function callsOf(needs: readonly string[] = []): readonly Call[] {
   return named.length ? named : ['BLKCOPY']
 }
 
+/** Whether user space can make it. */
+export function isAbi(call: Call): call is Abi {
+  return call !== 'read_write' && call !== 'in_kernel'
+}
+
 /** What a case may ask a series for. */
 export type Feature = Abi | Path | 'limits' | 'tracepoints'
 
@@ -114,7 +124,7 @@ export function lackFor(
   { needs, offloads }: { needs: readonly string[]; offloads: readonly string[] },
   { lacks }: Pick<Profile, 'lacks'>,
 ): string | undefined {
-  const calls = callsOf(needs).filter((call) => call !== 'read_write')
+  const calls = callsOf(needs).filter(isAbi)
   const others = needs.filter((need) => need === 'limits' || need === 'tracepoints')
   const features = [...calls, ...others, ...offloads] as Feature[]
   return features.map((feature) => lacks[feature]).find((lack) => lack !== undefined)

@@ -465,9 +465,8 @@ static void cmd_copy(int argc, char **argv)
 	if (options.cgroup)
 		write_file(options.cgroup, "0");
 
-	/* Opening for writing empties the ring buffer. */
 	if (options.trace)
-		close(open_or_die(TRACING "/trace", O_WRONLY | O_TRUNC));
+		cmd_trace_clear(0, NULL);
 
 	pthread_barrierattr_init(&shared);
 	pthread_barrierattr_setpshared(&shared, PTHREAD_PROCESS_SHARED);
@@ -482,7 +481,7 @@ static void cmd_copy(int argc, char **argv)
 	for (int i = 0; i < job_count; i++)
 		print_result(&jobs[i]);
 	if (options.trace)
-		pour(open_or_die(TRACING "/trace", O_RDONLY), "the trace");
+		cmd_trace_print(0, NULL);
 }
 
 static void print_probe(const char *call, bool failed)
@@ -537,8 +536,9 @@ static const struct {
 	/* zones.h */
 	{ "zones", cmd_zones },	  { "write", cmd_write },
 	/* frame.h */
-	{ "trace", cmd_trace },	  { "begin", cmd_begin },
-	{ "end", cmd_end },
+	{ "trace", cmd_trace },	  { "trace-clear", cmd_trace_clear },
+	{ "trace-print", cmd_trace_print },
+	{ "begin", cmd_begin },	  { "end", cmd_end },
 };
 
 static void run_command(int argc, char **argv)

@@ -31,6 +31,23 @@ static void cmd_trace(int argc, char **argv)
 	}
 }
 
+/* Empties the ring buffer: opening for writing does. */
+static void cmd_trace_clear(int argc, char **argv)
+{
+	(void)argv;
+	if (argc)
+		die("trace-clear: want nothing");
+	close(open_or_die(TRACING "/trace", O_WRONLY | O_TRUNC));
+}
+
+static void cmd_trace_print(int argc, char **argv)
+{
+	(void)argv;
+	if (argc)
+		die("trace-print: want nothing");
+	pour(open_or_die(TRACING "/trace", O_RDONLY), "the trace");
+}
+
 /* Sync and drop the caches of the devices, and mark the kernel's log. */
 static void cmd_begin(int argc, char **argv)
 {

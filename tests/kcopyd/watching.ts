@@ -1,0 +1,25 @@
+/** What cases of dm-kcopyd look at beside the proofs. */
+import { totalBytes } from '../../harness/evidence/ranges.ts'
+import type { CopyCall } from '../fixtures/copy.ts'
+import { tool } from '../fixtures/lab.ts'
+import { sysfsOf } from '../fixtures/partition.ts'
+import type { Session } from '../fixtures/session.ts'
+import type { Target } from '../fixtures/target.ts'
+
+/** Bytes that the tracepoints say the device has copied. */
+export function offloadedBytes(session: Session, { traced = [] }: CopyCall): number {
+  const event = session.profile.tracepoints?.offload
+  return totalBytes(traced.filter((copy) => copy.event === event && copy.error === 0))
+}
+
+/** Returns what waits until a disk has ended a read that it had not ended by now (Documentation/block/stat.rst). */
+export async function readsBegin(session: Session, disk: Target): Promise<() => Promise<void>> {
+  const ended = async () => {
+    const stat = await session.must([tool, 'get', `${sysfsOf(disk)}/stat`])
+    return Number(stat.trim().split(/\s+/)[0])
+  }
+  const before = await ended()
+  return async () => {
+    while ((await ended()) === before) {}
+  }
+}
