@@ -1,10 +1,12 @@
 /** What cases of dm-kcopyd look at beside the proofs. */
+import type { Pattern } from '../../harness/evidence/pattern.ts'
 import { totalBytes } from '../../harness/evidence/ranges.ts'
 import type { CopyCall } from '../fixtures/copy.ts'
 import { tool } from '../fixtures/lab.ts'
 import { sysfsOf } from '../fixtures/partition.ts'
 import type { Session } from '../fixtures/session.ts'
 import type { Target } from '../fixtures/target.ts'
+import { fill } from '../fixtures/volume.ts'
 
 /** Bytes that the tracepoints say the device has copied. */
 export function offloadedBytes(session: Session, { traced = [] }: CopyCall): number {
@@ -22,4 +24,15 @@ export async function readsBegin(session: Session, disk: Target): Promise<() => 
   return async () => {
     while ((await ended()) === before) {}
   }
+}
+
+/** Writes to a device in the guest, and back what it has cached of that. */
+export async function fillBy(session: Session, to: Target, offset: number, content: Pattern): Promise<void> {
+  await fill((argv) => session.must(argv), to.device, offset, content)
+}
+
+/** From now on a device must hold this, which is to be looked for with the next proof of its disks. */
+export function mustHold(target: Target, offset: number, { data }: Pattern): void {
+  for (const { medium, offset: place, data: stored } of target.stored(offset, data))
+    medium.backing.expect(place, stored)
 }
