@@ -21,14 +21,21 @@ export function union(ranges: readonly Range[]): Range[] {
 
 /** What of `ranges` lies outside of `allowed`. */
 export function outside(ranges: readonly Range[], allowed: readonly Range[]): Range[] {
-  let left = union(ranges)
-  for (const hole of union(allowed)) {
-    const end = hole.offset + hole.bytes
-    left = left.flatMap(({ offset, bytes }) => [
-      { offset, bytes: Math.min(offset + bytes, hole.offset) - offset },
-      { offset: Math.max(offset, end), bytes: offset + bytes - Math.max(offset, end) },
-    ])
-    left = left.filter(({ bytes }) => bytes > 0)
+  const holes = union(allowed)
+  const left: Range[] = []
+  let next = 0
+  for (const { offset, bytes } of union(ranges)) {
+    const end = offset + bytes
+    let at = offset
+    // A hole may reach into the range after this one, so the last one is looked at again.
+    for (; next < holes.length; next++) {
+      const hole = holes[next] as Range
+      if (hole.offset >= end) break
+      if (hole.offset > at) left.push({ offset: at, bytes: hole.offset - at })
+      at = Math.max(at, hole.offset + hole.bytes)
+      if (at >= end) break
+    }
+    if (at < end) left.push({ offset: at, bytes: end - at })
   }
   return left
 }

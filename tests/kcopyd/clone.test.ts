@@ -14,15 +14,20 @@ interface Parts {
   metadata: Target
   destination: Target
   source: Target
+  /** What the source holds, where its disk holds something else. */
+  held?: Buffer
 }
 
 /** A clone that copies when it is told to. */
-async function makeClone({ dm }: CaseTools, { metadata, destination, source }: Parts): Promise<OpaqueVolume> {
+async function makeClone(
+  { dm }: CaseTools,
+  { metadata, destination, source, held }: Parts,
+): Promise<OpaqueVolume> {
   await blank(metadata)
   for (const { medium, offset, bytes } of metadata.map(0, metadata.bytes))
     medium?.backing.ignore(offset, bytes)
   const words = [metadata, destination, source, region / 512, 1, 'no_hydration', 2, 'hydration_batch_size', 8]
-  return dm.holding([target('clone', source.bytes, ...words)], contentsOf(source))
+  return dm.holding([target('clone', source.bytes, ...words)], held ?? contentsOf(source))
 }
 
 async function hydrate(volume: OpaqueVolume): Promise<void> {
@@ -45,7 +50,7 @@ async function cloneAll(tools: CaseTools, parts: Parts, way: 'offload' | 'fallba
   const call = await session.watch({ path: 'dm-kcopyd', ...request }, () => hydrate(volume))
   proof.guest(call).moved(way)
   proof.device(call).moved(way, { besides: metadata.map(0, metadata.bytes) })
-  await proof.host(destination).changedOnly(0, contentsOf(source))
+  await proof.host(destination).changedOnly(0, parts.held ?? contentsOf(source))
   await proof.host(source).unchanged()
   await proof.host(volume).unchanged()
 }
@@ -100,8 +105,9 @@ kernelCase(
     const [ns, metadata] = [await disk('large'), await disk('nocopy')]
     const secret = await dm.table([crypt(ns, 0, MiB(2), pattern(64).data)])
     const plain = await dm.linear(ns, MiB(8), MiB(2))
-    await secret.write(0, pattern(MiB(2)))
-    await cloneAll(tools, { metadata, destination: plain, source: secret }, 'fallback')
+    const data = pattern(MiB(2))
+    await secret.write(0, data)
+    await cloneAll(tools, { metadata, destination: plain, source: secret, held: data.data }, 'fallback')
     const other = await dm.table([crypt(ns, MiB(16), MiB(2), pattern(64).data)])
     await cloneAll(tools, { metadata: await disk('scsi0'), destination: other, source: plain }, 'fallback')
   },
@@ -127,7 +133,7 @@ kernelCase(
     const small = pattern(KiB(4))
     const request = { from: source.at(MiB(1)), to: destination.at(MiB(1)), bytes: region }
     const call = await session.watch({ path: ['dm-kcopyd', 'dm-linear'], ...request }, () =>
-      fillBy(session, volume, MiB(1) + KiB(8), small),
+      fillBy(session, volume, [MiB(1) + KiB(8), small]),
     )
     proof.guest(call).moved('offload')
     proof.device(call).moved('offload', {

@@ -85,7 +85,7 @@ kernelCase(
 
 kernelCase(
   'kcopyd/004',
-  'the limit of the disk turns it off',
+  'legs on a disk that may not copy: read and written',
   { offloads: 'dm-kcopyd', needs: ['in_kernel', 'CONFIG_DM_MIRROR', 'tracepoints', 'limits'] },
   async ({ disk, pattern, proof, dm, session }) => {
     const ns = await disk('large')
@@ -263,5 +263,79 @@ kernelCase(
     proof.guest(call).moved('offload')
     proof.device(call).moved('offload', { failed: 2 })
     await proof.host(nb).changedOnly(MiB(4), data)
+  },
+)
+
+kernelCase(
+  'kcopyd/012',
+  'without memory for the offload all is read and written, with what is reserved',
+  {
+    offloads: ['dm-kcopyd', 'nvme-same-namespace'],
+    needs: ['in_kernel', 'CONFIG_DM_MIRROR', 'CONFIG_FAILSLAB', 'tracepoints'],
+  },
+  async ({ disk, pattern, proof, dm, session }) => {
+    const ns = await disk('large')
+    const data = pattern(MiB(2))
+    await ns.write(0, data)
+    const [from, to] = [ns.at(0), ns.at(MiB(16))]
+    await session.failAllocations({ times: -1, hurried: true })
+    const call = await session.watch({ path: 'dm-kcopyd', from, to, bytes: MiB(2) }, () =>
+      resync(dm, [from, to], MiB(2)),
+    )
+    await session.restore()
+    proof.guest(call).fellBack()
+    proof.device(call).fellBack()
+    await proof.host(ns).changedOnly(MiB(16), data)
+  },
+)
+
+kernelCase(
+  'kcopyd/013',
+  'a mirror that is taken down in the middle of its resync waits for what is under way',
+  { offloads: ['dm-kcopyd', 'null-blk'], needs: ['in_kernel', 'CONFIG_DM_MIRROR', 'tracepoints'] },
+  async ({ pattern, proof, dm, session }) => {
+    // All of it would take a second and more.
+    const slow = { maxCopySectors: 128, completionNs: 100_000_000, hwQueueDepth: 2, submitQueues: 1 }
+    const nb = await session.nullBlk(slow)
+    const data = pattern(MiB(4))
+    await nb.write(0, data)
+    const [from, to] = [nb.at(0), nb.at(MiB(4))]
+    const path = ['dm-kcopyd', 'null-blk'] as const
+    const call = await session.watch({ path, from, to, bytes: data.bytes }, async () => {
+      await dm.remove(await dm.table([mirror([from, to], data.bytes, region)]))
+    })
+    const copied = offloadedBytes(session, call)
+    expect(copied).toBeGreaterThan(0)
+    expect(copied).toBeLessThan(data.bytes)
+    expect(copied % region).toBe(0)
+    proof.guest(call).stopped('0', copied, 'offload')
+    proof.device(call).stopped(copied, 'offload')
+    await proof.host(nb).changedOnly(MiB(4), data.part(0, copied))
+  },
+)
+
+kernelCase(
+  'kcopyd/014',
+  'a bio that fails in the middle of a sub-job: only what comes after it is read and written',
+  {
+    offloads: ['dm-kcopyd', 'nvme-same-namespace'],
+    needs: ['in_kernel', 'CONFIG_DM_MIRROR', 'CONFIG_FAIL_MAKE_REQUEST', 'tracepoints', 'limits'],
+  },
+  async ({ disk, pattern, proof, dm, session }) => {
+    const ns = await disk('large')
+    const data = pattern(KiB(512))
+    await ns.write(MiB(1), data)
+    const [from, to] = [ns.at(MiB(1)), ns.at(MiB(16))]
+    // Two commands, of which the second begins when the first has ended: its first bio fails.
+    await session.setQueue(ns, session.profile.sysfs.limit, String(KiB(256)))
+    await session.failBios(ns, 1, { spared: KiB(600) })
+    const call = await session.watch({ path: 'dm-kcopyd', from, to, bytes: data.bytes }, () =>
+      resync(dm, [from, to], data.bytes, data.bytes),
+    )
+    await session.restore()
+    proof.guest(call).moved('traced')
+    proof.device(call).moved('traced')
+    expect(offloadedBytes(session, call)).toBe(KiB(256))
+    await proof.host(ns).changedOnly(MiB(16), data)
   },
 )

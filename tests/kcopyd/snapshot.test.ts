@@ -30,7 +30,7 @@ async function overwrite(
   const origin = await dm.origin(of)
   const data = pattern(bytes)
   const call = await session.watch({ path: 'dm-kcopyd', from, to: cow.at(0), bytes: saved }, () =>
-    fillBy(session, origin, at, data),
+    fillBy(session, origin, [at, data]),
   )
   proof.guest(call).moved(way)
   proof.device(call).moved(way, { besides: of.map(at, bytes) })
@@ -119,7 +119,7 @@ kernelCase(
     const data = pattern(KiB(4))
     const call = await session.watch(
       { path: ['dm-kcopyd', 'dm-linear'], from: of.at(MiB(2)), to: cow.at(0), bytes: chunk },
-      () => fillBy(session, volume, MiB(2) + KiB(8), data),
+      () => fillBy(session, volume, [MiB(2) + KiB(8), data]),
     )
     proof.guest(call).moved('offload')
     proof.device(call).moved('offload', { besides: cow.map(KiB(8), data.bytes) })
@@ -152,7 +152,7 @@ kernelCase(
         path: ['dm-kcopyd', 'dm-linear'],
         ...{ from: of.at(MiB(1)), to: cow.at(0), bytes: chunk },
       })),
-      () => fillBy(session, origin, MiB(1), data),
+      () => fillBy(session, origin, [MiB(1), data]),
     )
     proof.guest(call).moved('offload')
     proof.device(call).moved('offload', { besides: of.map(MiB(1), data.bytes) })
@@ -184,7 +184,7 @@ kernelCase(
     const request = { from: of.at(MiB(1)), to: cow.at(0), bytes: chunk }
     const call = await session.watch({ path: ['dm-kcopyd', 'dm-linear'], ...request }, async () => {
       const begun = await readsBegin(session, ns)
-      const filling = fillBy(session, origin, MiB(1), data)
+      const filling = fillBy(session, origin, [MiB(1), data])
       await begun()
       await cow.resume()
       await filling
@@ -211,7 +211,7 @@ async function merge(
   const before = await dm.holding([target('snapshot', of.bytes, ...words)], contentsOf(of))
   // Whole chunks, which nothing is copied for.
   const data = pattern(chunk * 16)
-  await fillBy(session, before, MiB(1), data)
+  await fillBy(session, before, [MiB(1), data])
   await dm.remove(before)
   for (const { medium, offset, bytes } of cow.map(0, tables)) medium?.backing.ignore(offset, bytes)
   mustHold(cow, tables, data)

@@ -6,7 +6,6 @@ import { tool } from '../fixtures/lab.ts'
 import { sysfsOf } from '../fixtures/partition.ts'
 import type { Session } from '../fixtures/session.ts'
 import type { Target } from '../fixtures/target.ts'
-import { fill } from '../fixtures/volume.ts'
 
 /** Bytes that the tracepoints say the device has copied. */
 export function offloadedBytes(session: Session, { traced = [] }: CopyCall): number {
@@ -26,9 +25,18 @@ export async function readsBegin(session: Session, disk: Target): Promise<() => 
   }
 }
 
-/** Writes to a device in the guest, and back what it has cached of that. */
-export async function fillBy(session: Session, to: Target, offset: number, content: Pattern): Promise<void> {
-  await fill((argv) => session.must(argv), to.device, offset, content)
+/** Writes to a device in the guest, and then back what it has cached of that. */
+export async function fillBy(
+  session: Session,
+  { device }: Target,
+  ...contents: readonly (readonly [offset: number, content: Pattern])[]
+): Promise<void> {
+  const words = contents.flatMap(([offset, { bytes, seed, from }]) => [
+    ...['fill', device, ...[offset, bytes, seed, from].map(String), ','],
+  ])
+  const output = await session.must([tool, ...words, 'flush', device])
+  if (!/^flush device=\S+ error=0$/m.test(output))
+    throw new Error(`cannot write to ${device}: ${output.trim()}`)
 }
 
 /** From now on a device must hold this, which is to be looked for with the next proof of its disks. */

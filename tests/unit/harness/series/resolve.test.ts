@@ -43,6 +43,7 @@ test('a whole series offers what its patches bring', async () => {
     'scsi-cross-unit': "the series 'mine' does not offload scsi-cross-unit",
     'null-blk': "the series 'mine' does not offload null-blk",
     'dm-linear': "the series 'mine' for 6.12 does not offload dm-linear",
+    'dm-kcopyd': "the series 'mine' does not offload dm-kcopyd",
     'dm-crypt': "the series 'mine' does not offload dm-crypt",
   })
 })
