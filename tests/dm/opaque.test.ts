@@ -133,7 +133,8 @@ kernelCase(
     const ns = await disk('large')
     const data = pattern(MiB(1))
     await ns.write(0, data)
-    const snapshot = await dm.snapshot(ns, await disk('small'))
+    // What is saved there cannot be offloaded either.
+    const snapshot = await dm.snapshot(ns, await disk('4k'))
     // It moves nothing, but what is overwritten must be saved first.
     const origin = await dm.origin(ns)
     expect(await hardwareLimit(session, origin)).toBe(0)
@@ -141,7 +142,9 @@ kernelCase(
       { path: 'never', from: origin.at(0), to: origin.at(MiB(4)), bytes: MiB(1) },
       { after: [readsBack(origin.at(MiB(4)), data)] },
     )
-    proof.guest(call).fellBack()
+    // dm-kcopyd may tell of what it has saved, from the disk itself.
+    const traced = call.traced?.filter(({ source }) => source.device === origin.number)
+    proof.guest({ ...call, traced }).fellBack()
     proof.device(call).fellBack()
     await proof.host(origin).changedOnly(MiB(4), data)
     await proof.host(snapshot).unchanged()
