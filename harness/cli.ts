@@ -169,10 +169,16 @@ export function commandLine(start: Start): Command {
     )
 
   addConfigOptions(program.command('bench'), overrides)
-    .description('measure offload against fallback, and copylab itself; no time makes it fail')
+    .description(
+      'measure offload against fallback, dd and kcopyd, or copylab itself; no figure makes it fail',
+    )
     .option('--rounds <number>', 'how often everything is measured, in turn (default: 5, and 1 with --cold)')
+    .option('--harness', 'measure copylab itself instead: boots, warm starts, the suite')
     .option('--cold', 'measure a build from an empty cache against make alone, which takes long')
-    .addHelpText('after', examples('copylab bench', 'copylab bench --rounds 1', 'copylab bench --cold'))
+    .addHelpText(
+      'after',
+      examples('copylab bench', 'copylab bench --rounds 1 --qemu 10.0', 'copylab bench --harness'),
+    )
     .action((options: BenchOptions) =>
       start(async (context) => {
         const { bench } = await import('./commands/bench.ts')

@@ -2,15 +2,15 @@
 import { z } from 'zod'
 
 /** Grows when a reader of the last version could misread a file; new keys and new figures alone do not count. */
-export const benchVersion = 1
+export const benchVersion = 2
 
 export const figureSchema = z.strictObject({
   /** Stays the same between versions, such as `boot.agent` or `copy.4096.offload`. */
   id: z.string(),
   /** One line for people. */
   what: z.string(),
-  /** `ms`: milliseconds. `ratio`: of two times or of two numbers of bytes. */
-  unit: z.enum(['ms', 'ratio']),
+  /** `ms`: milliseconds. `ratio`: of two times or of two numbers of bytes. `s/GiB`: of CPU time. */
+  unit: z.enum(['ms', 'ratio', 's/GiB', 'count']),
   /** In the order in which they were taken. A ratio of two figures has one a round, of what that round measured. */
   samples: z.array(z.number()).min(1),
   median: z.number(),
@@ -28,8 +28,8 @@ export const benchSchema = z.object({
   startedAt: z.iso.datetime(),
   /** Milliseconds of the whole bench. */
   durationMs: z.number(),
-  /** `cold`: from an empty cache to a kernel. `warm`: everything else. */
-  kind: z.enum(['warm', 'cold']),
+  /** `copies`: offload against other ways. `harness`: copylab itself, warm. `cold`: from an empty cache to a kernel. */
+  kind: z.enum(['copies', 'harness', 'cold']),
   /** How often everything was measured, in turn. */
   rounds: z.int(),
   host: z.object({

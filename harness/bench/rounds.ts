@@ -1,4 +1,4 @@
-/** One round of a warm bench: everything once, so that a machine that drifts drifts in all figures alike. */
+/** One round of a bench of copylab itself, warm: everything once, so that a machine that drifts drifts in all figures alike. */
 import { mkdir, readFile, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { bootTrivial } from '../../qemu/bench.ts'
@@ -6,16 +6,13 @@ import { defaultTopology } from '../../qemu/topology.ts'
 import { deviceTraceEvents } from '../evidence/device-trace.ts'
 import { type Summary, summarySchema } from '../report/summary.ts'
 import { bootCell, type ProvidedCell } from '../run/cell.ts'
-import type { Profile } from '../series/profile.ts'
 import { type ChildOptions, runChild, timeToQemu } from './child.ts'
-import { type CopySample, copyFigures, measureCopies } from './copies.ts'
 import { type Figure, figure, quotients } from './figures.ts'
 
 export interface RoundOptions {
   provided: ProvidedCell
   /** Absolute path of the emulator. */
   qemu: string
-  profile: Profile
   /** argv of `copylab run` without cases. */
   run: readonly string[]
   /** argv of the same by npm; undefined where npm would not run the same. */
@@ -39,7 +36,6 @@ export interface Round {
   suiteMs: number
   /** Of each case that passed: its time without what it spent in the guest. */
   harnessMs: number[]
-  copies: CopySample[]
   /** Cases of the suite that have run and did not pass. */
   notPassed: number
 }
@@ -51,8 +47,8 @@ export async function measureRound(index: number, options: RoundOptions): Promis
   const place = (name: string) => join(options.directory, `${index}-${name}`)
 
   note('boots')
-  const [booted, trivialMs] = await inTurn(
-    () => bootAndCopy(place('agent'), reverse, options),
+  const [agentMs, trivialMs] = await inTurn(
+    () => bootToAgent(place('agent'), options),
     () => bootTrivially(place('trivial'), options),
     reverse,
   )
@@ -66,7 +62,7 @@ export async function measureRound(index: number, options: RoundOptions): Promis
   )
   note('the default suite')
   const suite = await runSuite(place('suite'), options)
-  return { ...booted, trivialMs, startMs, npmStartMs, ...suite }
+  return { agentMs, trivialMs, startMs, npmStartMs, ...suite }
 }
 
 /** One after the other, the second one first when `reverse`. */
@@ -80,18 +76,12 @@ async function inTurn<A, B>(
   return [await first(), result]
 }
 
-async function bootAndCopy(directory: string, reverse: boolean, options: RoundOptions) {
-  const { provided, profile, signal, note } = options
+async function bootToAgent(directory: string, { provided, signal }: RoundOptions): Promise<number> {
   await mkdir(directory, { mode: 0o700 })
   const guest = await bootCell(provided, directory, { signal, emit: () => {} })
-  try {
-    note('copies')
-    const copies = await measureCopies(guest, { profile, fallbackFirst: reverse, signal })
-    return { agentMs: guest.bootMs, copies }
-  } finally {
-    await guest.kill()
-    await rm(directory, { recursive: true, force: true })
-  }
+  await guest.kill()
+  await rm(directory, { recursive: true, force: true })
+  return guest.bootMs
 }
 
 async function bootTrivially(
@@ -150,6 +140,5 @@ export function roundFigures(rounds: readonly Round[]): Figure[] {
     ...(perCase.length
       ? [figure('suite.harness', 'a case beyond its work in the guest', 'ms', perCase, 50)]
       : []),
-    ...copyFigures(rounds.map(({ copies }) => copies)),
   ]
 }

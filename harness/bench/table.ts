@@ -1,5 +1,6 @@
 /** A bench for people. */
 import { patchesOf } from '../series/load.ts'
+import { copyTables } from './copies/table.ts'
 import type { BenchReport, Figure } from './figures.ts'
 
 /** The whole report, with a newline at its end. */
@@ -10,7 +11,7 @@ export function showReport(report: BenchReport): string {
   const blocks = [
     heading(report).join('\n'),
     ...(others.length ? [columns([['', 'median', 'spread', 'n', 'aim'], ...others.map(row)])] : []),
-    ...(copies.length ? [copyTable(copies)] : []),
+    ...copyTables(copies),
     ...notes.map(wrap),
   ]
   return `${blocks.join('\n\n')}\n`
@@ -42,26 +43,6 @@ function row({ what, unit, samples, median, lowest, highest, aim }: Figure): str
   return [what, showValue(median, unit), spread, String(samples.length), aimed]
 }
 
-/** A line a size, the figures of both ways side by side. */
-function copyTable(figures: readonly Figure[]): string {
-  const sizes = [...new Set(figures.map(({ id }) => id.split('.')[1] as string))]
-  const cell = (size: string, rest: string) => {
-    const found = figures.find(({ id }) => id === `copy.${size}.${rest}`)
-    if (!found) return ''
-    const { median, lowest, highest, unit } = found
-    // What is the same every time needs no spread.
-    const spread = lowest === highest ? '' : ` (${showSpread(lowest, highest, unit)})`
-    return showValue(median, unit) + spread
-  }
-  return columns([
-    ['copy of', 'offload', 'fallback', 'offload ÷ fallback', 'link bytes a byte: offload', 'fallback'],
-    ...sizes.map((size) => [
-      showBytes(Number(size)),
-      ...['offload', 'fallback', 'ratio', 'link-offload', 'link-fallback'].map((rest) => cell(size, rest)),
-    ]),
-  ])
-}
-
 /** `1.48 … 1.60 s`: the unit once where both have the same. */
 function showSpread(lowest: number, highest: number, unit: Figure['unit']): string {
   const [from = '', to = ''] = [lowest, highest].map((value) => showValue(value, unit))
@@ -71,7 +52,8 @@ function showSpread(lowest: number, highest: number, unit: Figure['unit']): stri
 
 /** `31.4 s`, `1.52 s`, `0.31 ms`; a ratio is a bare number. */
 export function showValue(value: number, unit: Figure['unit']): string {
-  if (unit === 'ratio') return digits(value)
+  if (unit === 'count') return Number.isInteger(value) ? String(value) : digits(value)
+  if (unit !== 'ms') return digits(value)
   return Math.abs(value) >= 1000 ? `${digits(value / 1000)} s` : `${digits(value)} ms`
 }
 
@@ -82,12 +64,8 @@ function digits(value: number): string {
   return size >= 0.1 || size === 0 ? value.toFixed(2) : value.toPrecision(2)
 }
 
-function showBytes(bytes: number): string {
-  return bytes >= 2 ** 20 ? `${bytes / 2 ** 20} MiB` : `${bytes / 2 ** 10} KiB`
-}
-
 /** Left-aligned columns, two spaces apart. */
-function columns(rows: readonly string[][]): string {
+export function columns(rows: readonly string[][]): string {
   const widths = (rows[0] ?? []).map((_, column) => Math.max(...rows.map((one) => one[column]?.length ?? 0)))
   return rows
     .map((one) =>

@@ -3,7 +3,8 @@ import { cpus, loadavg, release, totalmem } from 'node:os'
 import { join } from 'node:path'
 import { withPrivateDirectory } from '../../qemu/private-directory.ts'
 import { measureCold } from '../bench/cold.ts'
-import { remedy, requireCopies } from '../bench/copies.ts'
+import { benchCopies, profileOf } from '../bench/copies/bench.ts'
+import { copyPlot } from '../bench/copies/plot.ts'
 import { type BenchReport, benchSchema, benchVersion } from '../bench/figures.ts'
 import { measureRound, type Round, type RoundOptions, roundFigures } from '../bench/rounds.ts'
 import { showLoad, showReport } from '../bench/table.ts'
@@ -15,7 +16,7 @@ import { Failure } from '../failure.ts'
 import { configWords } from '../options.ts'
 import { showProgress } from '../report/progress.ts'
 import { provideResults } from '../report/results-directory.ts'
-import { provideCell } from '../run/cell.ts'
+import { type ProvidedCell, provideCell } from '../run/cell.ts'
 import { planCell } from '../run/plan.ts'
 import { configuredSeries, seriesFacts } from '../series/load.ts'
 import type { Profile } from '../series/profile.ts'
@@ -24,6 +25,8 @@ import type { CommandContext } from './run.ts'
 export interface BenchOptions extends Overrides {
   /** As typed. Default 5, and 1 for a cold bench. */
   rounds?: string | undefined
+  /** Measure copylab itself. */
+  harness?: boolean | undefined
   /** Measure a cold build instead of everything else. */
   cold?: boolean | undefined
 }
@@ -40,7 +43,8 @@ type Measured = Pick<BenchReport, 'tree' | 'series' | 'kconfig' | 'kernel' | 'ma
 export async function bench(options: BenchOptions, { cwd, signal }: CommandContext): Promise<number> {
   const config = await loadConfig(cwd, options)
   const rounds = checkOptions(options)
-  const profile = options.cold ? undefined : await profileOf(config)
+  const kind = options.cold ? 'cold' : options.harness ? 'harness' : 'copies'
+  const profile = kind === 'copies' ? profileOf(await configuredSeries(config)) : undefined
   // Before some minutes of work, not after them.
   await provideResults(config.results)
   const started = new Date()
@@ -57,7 +61,8 @@ export async function bench(options: BenchOptions, { cwd, signal }: CommandConte
       'bench',
       (lock) => {
         const common = { config, options, cwd, rounds, lock, signal, emit }
-        return profile ? benchWarm({ ...common, profile }) : benchCold(common)
+        if (profile) return benchSeries({ ...common, profile })
+        return kind === 'cold' ? benchCold(common) : benchHarness(common)
       },
       { signal, emit },
     )
@@ -66,14 +71,15 @@ export async function bench(options: BenchOptions, { cwd, signal }: CommandConte
       copylab: JSON.parse(await readFile(join(projectRoot, 'package.json'), 'utf8')).version,
       startedAt: started.toISOString(),
       durationMs: Date.now() - started.getTime(),
-      kind: options.cold ? 'cold' : 'warm',
+      kind,
       rounds,
       host: { ...hostFacts(), load: { start, end: loadavg() as Load } },
       ...measured,
     } satisfies BenchReport)
     progress.close()
     const file = await writeReport(config.results, report)
-    process.stdout.write(`${showReport(report)}\nall samples in ${file}\n`)
+    const plot = kind === 'copies' ? `, ${await writePlot(config.results, report)}` : ''
+    process.stdout.write(`${showReport(report)}\nall samples in ${file}${plot}\n`)
     return 0
   } finally {
     progress.close()
@@ -93,23 +99,33 @@ interface Common {
 }
 
 /** @returns the number of rounds */
-function checkOptions({ rounds, cold, qemu, accel, memory }: BenchOptions): number {
+function checkOptions({ rounds, cold, harness, qemu, accel, memory }: BenchOptions): number {
   if (rounds !== undefined && !/^[1-9]\d?$/.test(rounds))
     throw new Failure('usage', `--rounds: expected a number from 1 to 99, not ${JSON.stringify(rounds)}`)
+  if (cold && harness)
+    throw new Failure('usage', '--cold and --harness measure different things: give one of them')
   if (cold && [qemu, accel, memory].some((value) => value !== undefined))
     throw new Failure('usage', '--cold measures a build, which --qemu, --accel and --memory have no part in')
   return Number(rounds ?? (cold ? 1 : 5))
 }
 
-async function benchWarm(o: Common & { profile: Profile }): Promise<Measured> {
-  const { config, options, cwd, rounds, profile, signal, emit } = o
-  const cell = planCell(config, await configuredSeries(config))
-  const provided = await provideCell(cell, { tools: [], signal, emit })
+async function provide({ config, signal, emit }: Common): Promise<ProvidedCell> {
+  return provideCell(planCell(config, await configuredSeries(config)), { tools: [], signal, emit })
+}
+
+async function benchSeries(o: Common & { profile: Profile }): Promise<Measured> {
+  const provided = await provide(o)
+  return { ...aboutCell(provided), ...(await benchCopies({ ...o, provided })) }
+}
+
+async function benchHarness(o: Common): Promise<Measured> {
+  const { options, cwd, rounds, signal, emit } = o
+  const provided = await provide(o)
   const { qemu } = provided.facts.machine
 
   const words = configWords(options)
   const common: Omit<RoundOptions, 'directory' | 'note'> = {
-    ...{ provided, qemu, profile, cwd, signal },
+    ...{ provided, qemu, cwd, signal },
     run: [process.execPath, join(projectRoot, 'harness/copylab.mjs'), 'run', ...words],
     // npm starts copylab in the project's directory, where another one's configuration and paths mean something else.
     npmRun: cwd === projectRoot ? ['npm', 'start', '--', ...words] : undefined,
@@ -119,7 +135,7 @@ async function benchWarm(o: Common & { profile: Profile }): Promise<Measured> {
     emit({
       type: 'step-started',
       step: 'bench',
-      detail: `boots, copies, starts and the suite, ${rounds} times`,
+      detail: `boots, starts and the suite, ${rounds} times`,
     })
     const began = Date.now()
     const all: Round[] = []
@@ -132,40 +148,28 @@ async function benchWarm(o: Common & { profile: Profile }): Promise<Measured> {
     return all
   })
 
-  const { facts } = provided
-  const { key, release, compiler } = facts.kernel
-  const { qemuVersion, accel, cpus, memoryMiB } = facts.machine
   return {
-    tree: { label: cell.tree.label, version: facts.treeVersion },
-    series: facts.series,
-    kconfig: cell.kconfig,
-    kernel: { key, release, compiler },
-    machine: { qemuVersion, accel, cpus, memoryMiB },
-    notes: warmNotes(done, accel, common.npmRun !== undefined),
+    ...aboutCell(provided),
+    notes: harnessNotes(done, common.npmRun !== undefined),
     figures: roundFigures(done),
   }
 }
 
-/**
- * What the series offers, as far as that can be told before a guest is there.
- * @throws Failure('usage') when there is nothing to compare
- */
-async function profileOf(config: Config): Promise<Profile> {
-  const series = await configuredSeries(config)
-  const needs = 'bench compares offload with fallback'
-  if (!series) throw new Failure('usage', `${needs}, which a kernel without a series lacks`, { remedy })
-  const { name, profile } = series
-  if (!profile) throw new Failure('usage', `${needs}; the series '${name}' has no profile.yaml`, { remedy })
-  requireCopies(profile)
-  return profile
+function aboutCell({ facts }: ProvidedCell): Omit<Measured, 'notes' | 'figures'> {
+  const { key, release, compiler } = facts.kernel
+  const { qemuVersion, accel, cpus, memoryMiB } = facts.machine
+  return {
+    tree: { label: facts.cell.tree.label, version: facts.treeVersion },
+    series: facts.series,
+    kconfig: facts.cell.kconfig,
+    kernel: { key, release, compiler },
+    machine: { qemuVersion, accel, cpus, memoryMiB },
+  }
 }
 
-function warmNotes(rounds: readonly Round[], accel: 'kvm' | 'tcg', withNpm: boolean): string[] {
+function harnessNotes(rounds: readonly Round[], withNpm: boolean): string[] {
   const notPassed = Math.max(...rounds.map((round) => round.notPassed))
   return [
-    'What emulation can show: how many bytes go over the link. What it cannot: how long a copy takes, since QEMU ' +
-      'copies inside of the page cache of the host, with no link and no flash behind its devices.' +
-      (accel === 'tcg' ? " Under TCG the times are mostly those of the guest's own code, emulated." : ''),
     'The first QEMU is seen in /proc, up to 5 ms late. What a case takes beyond its work in the guest is its run ' +
       'time without its waits for commands in the guest.',
     ...(withNpm ? [] : ["npm start was not measured: this is not the project's directory."]),
@@ -203,10 +207,18 @@ function hostFacts() {
   }
 }
 
+function writeReport(results: string, report: BenchReport): Promise<string> {
+  return writeWhole(join(results, 'bench.json'), `${JSON.stringify(report, null, 2)}\n`)
+}
+
+function writePlot(results: string, { figures, tree, machine }: BenchReport): Promise<string> {
+  const title = `${tree.label}, QEMU ${machine?.qemuVersion}, ${machine?.accel}`
+  return writeWhole(join(results, 'bench.svg'), copyPlot(figures, title))
+}
+
 /** Readers never see half a file. */
-async function writeReport(results: string, report: BenchReport): Promise<string> {
-  const file = join(results, 'bench.json')
-  await writeFile(`${file}.new`, `${JSON.stringify(report, null, 2)}\n`)
+async function writeWhole(file: string, text: string): Promise<string> {
+  await writeFile(`${file}.new`, text)
   await rename(`${file}.new`, file)
   return file
 }

@@ -5,7 +5,7 @@ import { chooseAccelerator, qemuVersion } from '../../qemu/accel.ts'
 import { compileStatic } from '../../qemu/cc.ts'
 import { bootGuest, type Guest, type Machine } from '../../qemu/guest.ts'
 import { provideInitrd } from '../../qemu/image.ts'
-import { defaultTopology, slower } from '../../qemu/topology.ts'
+import { defaultTopology, slower, type Topology } from '../../qemu/topology.ts'
 import { cacheDirectory } from '../cache/directory.ts'
 import { projectRoot } from '../config/load.ts'
 import type { Emit } from '../events.ts'
@@ -110,18 +110,18 @@ export function isSlow({ kernelConfig }: ProvidedCell): boolean {
   return /^CONFIG_KASAN=y$/m.test(readFileSync(kernelConfig, 'utf8'))
 }
 
-/** Boots a guest of the cell in a private directory that has no other guest in it. */
+/** Boots a guest of the cell, with the default topology or another one, in a private directory that has no other guest in it. */
 export function bootCell(
   cell: ProvidedCell,
   directory: string,
-  o: { signal: AbortSignal; emit: Emit },
+  { topology = defaultTopology, ...o }: { topology?: Topology; signal: AbortSignal; emit: Emit },
 ): Promise<Guest> {
   const { facts, initrd } = cell
   const slow = isSlow(cell)
   return bootGuest({
     kernel: facts.kernel.image,
     initrd,
-    topology: slow ? slower(defaultTopology, slowness) : defaultTopology,
+    topology: slow ? slower(topology, slowness) : topology,
     machine: facts.machine,
     directory,
     traceEvents: deviceTraceEvents,

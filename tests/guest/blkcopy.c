@@ -59,7 +59,7 @@ struct blk_copy_vec {
 /* One more than the kernel takes. */
 #define MAX_RANGES 257
 
-/* Of one read, and of the write after it. */
+/* Of one read, and of the write after it, unless --block says otherwise. */
 #define READ_WRITE_BYTES (256 * 1024)
 
 /* What the out fields hold before the call: a kernel that forgets them is seen. */
@@ -89,11 +89,14 @@ static struct {
 	const char *src_mode, *dst_mode;
 	int src_flags, dst_flags;
 	uint64_t flags, nr_ranges;
+	uint64_t block, repeat;
 	int reserved;		/* number of the reserved field that is not 0, -1 for none */
 	bool nr_ranges_given, trace, timed;
 	const char *fail_nth, *read_only, *flight, *ioprio, *pull, *cgroup;
 } options;
 
+/* What all CPUs of the guest have spent on work while the calls were made. */
+static uint64_t busy;
 static struct job *jobs;
 static int job_count;
 static pthread_barrier_t *start;
@@ -205,14 +208,14 @@ static int copy_by_file_range(struct job *job)
 static int copy_by_read_write(struct job *job)
 {
 	const struct blk_copy *arg = &job->arg.one;
-	char *buffer = aligned_alloc(4096, READ_WRITE_BYTES);
+	char *buffer = aligned_alloc(4096, options.block);
 
 	errno = 0;
 	if (!buffer)
 		die("no memory");
 	while (job->copied < arg->len) {
 		uint64_t left = arg->len - job->copied;
-		size_t wanted = left < READ_WRITE_BYTES ? left : READ_WRITE_BYTES;
+		size_t wanted = left < options.block ? left : options.block;
 		ssize_t done = pread(job->src_fd, buffer, wanted, arg->src_offset + job->copied);
 
 		if (done > 0)
@@ -240,6 +243,23 @@ static int make_call(struct job *job)
 	return ioctl(job->dst_fd, BLKCOPY_IOCTL, &job->arg.one) ? errno : 0;
 }
 
+/* The same call again and again, as long as it does all of it. What the last one has said stays. */
+static int make_calls(struct job *job)
+{
+	const struct blk_copy first = job->arg.one;
+	int err;
+
+	for (uint64_t i = 1;; i++) {
+		err = make_call(job);
+		if (err || i >= options.repeat)
+			return err;
+		if (options.call == CALL_BLKCOPY ? job->arg.one.copied != first.len : job->copied != first.len)
+			return EIO;
+		job->arg.one = first;
+		job->copied = 0;
+	}
+}
+
 /* No more faults for this thread; returns how many places short of the fault it was. */
 static unsigned int end_faults(int nth)
 {
@@ -265,7 +285,7 @@ static void *run_job(void *data)
 	if (nth >= 0 && write(nth, options.fail_nth, strlen(options.fail_nth)) < 0)
 		die("cannot write %s to fail-nth", options.fail_nth);
 	begin = clock_ns();
-	job->err = make_call(job);
+	job->err = make_calls(job);
 	job->end = clock_ns();
 	job->ns = job->end - begin;
 	if (nth >= 0)
@@ -345,7 +365,8 @@ static void print_result(const struct job *job)
 	if (options.fail_nth)
 		printf(" injected=%d", job->injected);
 	if (options.timed)
-		printf(" ns=%llu", (unsigned long long)job->ns);
+		printf(" ns=%llu busy_ms=%llu", (unsigned long long)job->ns,
+		       (unsigned long long)busy);
 	if (options.flight && job->ended)
 		printf(" ended=%llu", (unsigned long long)job->end);
 	putchar('\n');
@@ -424,6 +445,10 @@ static void parse_option(const char *word)
 		options.fail_nth = value;
 	else if (value_of(word, "--in-flight", &value))
 		options.flight = value;
+	else if (value_of(word, "--block", &value))
+		options.block = number(value);
+	else if (value_of(word, "--repeat", &value))
+		options.repeat = number(value);
 	else if (!strcmp(word, "--trace"))
 		options.trace = true;
 	else if (!strcmp(word, "--time"))
@@ -444,6 +469,7 @@ static void cmd_copy(int argc, char **argv)
 	options.src_mode = "ro";
 	options.dst_mode = "rw";
 	options.reserved = -1;
+	options.block = READ_WRITE_BYTES;
 	for (; argc && !strncmp(*argv, "--", 2); argc--, argv++)
 		parse_option(*argv);
 	job_count = argc / 5;
@@ -471,10 +497,13 @@ static void cmd_copy(int argc, char **argv)
 	pthread_barrierattr_init(&shared);
 	pthread_barrierattr_setpshared(&shared, PTHREAD_PROCESS_SHARED);
 	pthread_barrier_init(start, &shared, job_count);
+	busy = options.timed ? busy_ms() : 0;
 	if (options.flight)
 		run_jobs_in_flight();
 	else
 		run_jobs();
+	if (options.timed)
+		busy = busy_ms() - busy;
 
 	if (options.read_only)
 		set_read_only(0);

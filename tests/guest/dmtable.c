@@ -13,12 +13,16 @@
  *	dmtable reload NAME "START LENGTH TARGET PARAMETERS"...
  *	dmtable message NAME SECTOR TEXT
  *	dmtable status NAME
+ *	dmtable time NAME "START LENGTH TARGET PARAMETERS"
  *	dmtable remove NAME...
  *
  * "create" and "create-read-only" print "dmtable device=/dev/dm-N number=MAJOR:MINOR". What is loaded
  * takes effect with "resume"; "reload" is load, suspend and resume. "status"
- * prints a line for each target: START LENGTH TARGET STATUS. Sectors are of 512
- * bytes.
+ * prints a line for each target: START LENGTH TARGET STATUS. "time" creates a
+ * device, waits for its first event, such as that a mirror is in sync, prints
+ * "dmtable ns=N busy_ms=N", which is how long that took from when the table took
+ * effect and what the CPUs worked meanwhile, and removes the device. Sectors are
+ * of 512 bytes.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -29,6 +33,7 @@
 #include <sys/sysmacros.h>
 #include <unistd.h>
 #include <linux/dm-ioctl.h>
+#include "clock.h"
 
 #define BUFFER 16384
 
@@ -164,6 +169,34 @@ static int status(const char *name)
 	return 0;
 }
 
+static int time_first_event(const char *name, char **line)
+{
+	uint64_t begin, busy;
+	int result;
+
+	prepare(name);
+	if (call(DM_DEV_CREATE, "create", name))
+		return -1;
+	result = load(name, 0, 1, line);
+	if (!result) {
+		busy = busy_ms();
+		begin = clock_ns();
+		result = suspend(name, 0);
+	}
+	if (!result) {
+		/* Of the events that there were, none has been seen. */
+		prepare(name);
+		result = call(DM_DEV_WAIT, "wait for", name);
+		begin = clock_ns() - begin;
+		busy = busy_ms() - busy;
+	}
+	if (remove_device(name) || result)
+		return -1;
+	printf("dmtable ns=%llu busy_ms=%llu\n", (unsigned long long)begin,
+	       (unsigned long long)busy);
+	return 0;
+}
+
 /* 1 for words that are no command, else 0 or -1. */
 static int run(int argc, char **argv)
 {
@@ -190,6 +223,8 @@ static int run(int argc, char **argv)
 		return message(name, argv[3], argv[4]);
 	if (argc == 3 && !strcmp(command, "status"))
 		return status(name);
+	if (argc == 4 && !strcmp(command, "time"))
+		return time_first_event(name, argv + 3);
 	if (strcmp(command, "remove"))
 		return 1;
 	for (int i = 2; i < argc; i++) {

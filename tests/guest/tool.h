@@ -10,8 +10,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
+#include "clock.h"
 
 /* Says what failed, with errno when it is set, and ends with status 2. */
 static void __attribute__((noreturn)) die(const char *fmt, ...)
@@ -70,14 +70,6 @@ static void pour(int fd, const char *name)
 		fwrite(buffer, 1, got, stdout);
 	if (got < 0)
 		die("cannot read %s", name);
-}
-
-static uint64_t clock_ns(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return now.tv_sec * 1000000000ull + now.tv_nsec;
 }
 
 #endif

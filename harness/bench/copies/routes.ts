@@ -1,0 +1,92 @@
+/** Where to where is copied: devices of the topology, and what is stacked on them. */
+import type { Path } from '../../series/profile.ts'
+import type { CopyGuest } from './guest.ts'
+import { largest } from './topology.ts'
+
+const MiB = 1024 * 1024
+const SECTOR = 512
+
+/** A device and an offset on it, bytes. */
+export interface Spot {
+  device: string
+  offset: number
+}
+
+export interface OpenRoute {
+  from: Spot
+  to: Spot
+  /** Devices whose queue limits decide on offloading: their paths in /dev. */
+  queues: string[]
+  close(): Promise<void>
+}
+
+export interface Route {
+  /** In the names of figures. */
+  id: string
+  what: string
+  /** What the series' profile calls it. */
+  path: Path
+  /** Of the largest copy, bytes. */
+  most: number
+  open(guest: CopyGuest): Promise<OpenRoute>
+}
+
+const nothing = async () => {}
+
+/** AES is slow where the processor is emulated. */
+const mostEncrypted = 16 * MiB
+
+export const routes: readonly Route[] = [
+  {
+    ...{ id: 'nvme', what: 'NVMe, inside of a namespace', path: 'nvme-same-namespace', most: largest },
+    async open(guest) {
+      const device = guest.device('near')
+      return { ...inside(device, largest), queues: [device], close: nothing }
+    },
+  },
+  {
+    ...{ id: 'nvme-across', what: 'NVMe, from a namespace to another', path: 'nvme-cross-namespace' },
+    most: largest,
+    async open(guest) {
+      const [from, to] = [guest.device('near'), guest.device('far')]
+      const spots = { from: { device: from, offset: 0 }, to: { device: to, offset: 0 } }
+      return { ...spots, queues: [from, to], close: nothing }
+    },
+  },
+  {
+    ...{ id: 'dm-linear', what: 'dm-linear on one namespace', path: 'dm-linear', most: largest },
+    open: (guest) => volume(guest, 2 * largest, (under) => `linear ${under} 0`, largest),
+  },
+  {
+    ...{ id: 'dm-crypt', what: 'dm-crypt (aes-xts) on one namespace', path: 'dm-crypt', most: mostEncrypted },
+    open: (guest) =>
+      volume(
+        guest,
+        2 * mostEncrypted,
+        (under) => `crypt aes-xts-plain64 ${'5a'.repeat(32)} 0 ${under} 0`,
+        mostEncrypted,
+      ),
+  },
+]
+
+function inside(device: string, distance: number): Pick<OpenRoute, 'from' | 'to'> {
+  return { from: { device, offset: 0 }, to: { device, offset: distance } }
+}
+
+/** A volume of so many bytes at the beginning of a namespace. */
+async function volume(
+  guest: CopyGuest,
+  bytes: number,
+  target: (under: string) => string,
+  distance: number,
+): Promise<OpenRoute> {
+  const under = guest.device('near')
+  const line = `0 ${bytes / SECTOR} ${target(under)}`
+  const output = await guest.run(['/bin/dmtable', 'create', 'bench', line])
+  const [, device = ''] = /^dmtable device=(\S+)/m.exec(output) ?? []
+  return {
+    ...inside(device, distance),
+    queues: [under, device],
+    close: async () => void (await guest.run(['/bin/dmtable', 'remove', 'bench'])),
+  }
+}
