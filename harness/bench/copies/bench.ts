@@ -67,6 +67,8 @@ function notesOf({ blocks, withoutOffload }: CopyMeasurement, accel: 'kvm' | 'tc
       `${[...blocks].map(([route, block]) => `${showBytes(block)} for ${route}`).join(', ')}. kcopyd is dm-mirror that ` +
       "brings its second leg up to date, one region as large as the copy, with the queues' limits at 0; setting the " +
       'mirror up is in its time.',
+    "SCSI units are LIO's in the guest: their link is the one between initiator and target, and its bytes are LIO's own " +
+      'counts, in whole MiB. What LIO does with its disks is in the CPU time.',
     ...[...withoutOffload].map(([route, why]) => `No offload for ${route}: ${why}.`),
   ]
 }

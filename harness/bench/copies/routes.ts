@@ -2,6 +2,7 @@
 import type { Path } from '../../series/profile.ts'
 import type { CopyGuest } from './guest.ts'
 import { largest } from './topology.ts'
+import { openUnits } from './units.ts'
 
 const MiB = 1024 * 1024
 const SECTOR = 512
@@ -17,6 +18,8 @@ export interface OpenRoute {
   to: Spot
   /** Devices whose queue limits decide on offloading: their paths in /dev. */
   queues: string[]
+  /** Of units of a target in the guest, whose link only the guest sees: LIO's directories of counters. */
+  counters?: string[]
   close(): Promise<void>
 }
 
@@ -66,6 +69,24 @@ export const routes: readonly Route[] = [
         (under) => `crypt aes-xts-plain64 ${'5a'.repeat(32)} 0 ${under} 0`,
         mostEncrypted,
       ),
+  },
+  {
+    ...{ id: 'scsi', what: 'SCSI (LIO), inside of a unit', path: 'scsi-same-unit', most: largest },
+    async open(guest) {
+      const { devices, counters, close } = await openUnits(guest, ['near'])
+      const [device = ''] = devices
+      return { ...inside(device, largest), queues: devices, counters, close }
+    },
+  },
+  {
+    ...{ id: 'scsi-across', what: 'SCSI (LIO), from a unit to another', path: 'scsi-cross-unit' },
+    most: largest,
+    async open(guest) {
+      const { devices, counters, close } = await openUnits(guest, ['near', 'far'])
+      const [from = '', to = ''] = devices
+      const spots = { from: { device: from, offset: 0 }, to: { device: to, offset: 0 } }
+      return { ...spots, queues: devices, counters, close }
+    },
   },
 ]
 

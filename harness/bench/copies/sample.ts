@@ -58,17 +58,46 @@ export async function takeSample(guest: CopyGuest, options: SampleOptions): Prom
     .slice(1)
   await guest.run([blkcopy, ...set])
   const repeat = way === 'kcopyd' ? 1 : Math.max(1, enough / bytes)
+  const before = await countersOf(guest, open)
   const { output, activity } = await guest.traced(commandOf(open, bytes, way, block, repeat))
+  const after = await countersOf(guest, open)
   const [, ns = '', busy = ''] = /\bns=(\d+) busy_ms=(\d+)$/m.exec(output) ?? []
   if (way !== 'kcopyd') checkResult(output, bytes, way)
   const copied = bytes * repeat
-  const { link, commands } = overTheLink(activity)
+  const { link, commands } = before && after ? between(before, after) : overTheLink(activity)
   return {
     ...{ route, bytes, way },
     ms: Number(ns) / 1e6 / repeat,
     cpu: Number(busy) < leastBusyMs ? null : (Number(busy) / 1000) * (GiB / copied),
     link: link / copied,
     commands: commands / repeat,
+  }
+}
+
+interface Counters {
+  commands: number
+  mebibytes: number
+}
+
+/** What units of a target in the guest have been sent, and have moved, since they were made. */
+async function countersOf(guest: CopyGuest, { counters }: OpenRoute): Promise<Counters | undefined> {
+  if (!counters) return undefined
+  const files = counters.flatMap((directory) =>
+    ['num_cmds', 'read_mbytes', 'write_mbytes'].map((name) => `${directory}/${name}`),
+  )
+  const values = (await guest.run([blkcopy, 'get', ...files])).trim().split('\n').map(Number)
+  const sum = (some: number[]) => some.reduce((total, value) => total + value, 0)
+  return {
+    commands: sum(values.filter((_, index) => index % 3 === 0)),
+    mebibytes: sum(values.filter((_, index) => index % 3 !== 0)),
+  }
+}
+
+/** The counters have whole mebibytes only, which is a sixteenth of what the smallest samples copy. */
+function between(before: Counters, after: Counters): { link: number; commands: number } {
+  return {
+    link: (after.mebibytes - before.mebibytes) * MiB,
+    commands: after.commands - before.commands,
   }
 }
 

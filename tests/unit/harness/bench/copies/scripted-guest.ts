@@ -47,6 +47,7 @@ export async function scriptedGuest(
         .join('')
     if (words[0] === 'set') limits.set(words[1] as string, words[2] as string)
     if (words[0] === 'copy') return copy(words)
+    if (words[0] === 'scsi-disk') return 'scsi-disk device=/dev/sda number=8:0 address=1:0:1:0\n'
     if (words[0] === 'create') return 'dmtable device=/dev/dm-0 number=252:0\n'
     if (words[0] === 'time') return 'dmtable ns=9000000 busy_ms=20\n'
     return ''
