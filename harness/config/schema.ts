@@ -84,6 +84,8 @@ export const defaultKconfig: readonly string[] = [
   'block',
   'nvme',
   'scsi',
+  'target',
+  'zoned',
   'dm',
   'trace',
   'fault',
