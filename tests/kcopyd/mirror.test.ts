@@ -190,7 +190,7 @@ kernelCase(
 
 kernelCase(
   'kcopyd/009',
-  'a bio of a copy that fails: its sub-job is read and written, the others are offloaded',
+  'after a copy that fails the client reads and writes all for a while, and another client does not',
   {
     offloads: ['dm-kcopyd', 'nvme-same-namespace'],
     needs: ['in_kernel', 'CONFIG_DM_MIRROR', 'CONFIG_FAIL_MAKE_REQUEST', 'tracepoints'],
@@ -199,16 +199,24 @@ kernelCase(
     const ns = await disk('large')
     const data = pattern(MiB(2))
     await ns.write(0, data)
-    const [from, to] = [ns.at(0), ns.at(MiB(16))]
+    const [from, to, other] = [ns.at(0), ns.at(MiB(16)), ns.at(MiB(20))]
     await session.failBios(ns, 1)
-    const call = await session.watch({ path: 'dm-kcopyd', from, to, bytes: MiB(2) }, () =>
+    const first = await session.watch({ path: 'dm-kcopyd', from, to, bytes: MiB(2) }, () =>
       resync(dm, [from, to], MiB(2)),
     )
     await session.restore()
-    proof.guest(call).moved('traced')
-    proof.device(call).moved('traced')
-    expect(offloadedBytes(session, call)).toBe(MiB(2) - region)
-    await proof.host(ns).changedOnly(MiB(16), data)
+    proof.guest(first).moved('traced')
+    proof.device(first).moved('traced')
+    expect(offloadedBytes(session, first)).toBe(0)
+    const second = await session.watch({ path: 'dm-kcopyd', from, to: other, bytes: MiB(2) }, () =>
+      resync(dm, [from, other], MiB(2)),
+    )
+    proof.guest(second).moved('offload')
+    proof.device(second).moved('offload')
+    await proof.host(ns).changedOnlyIn([
+      [MiB(16), data],
+      [MiB(20), data],
+    ])
   },
 )
 
