@@ -161,6 +161,25 @@ kernelCase(
 )
 
 kernelCase(
+  'block/133',
+  'small ranges that no device copies are read side by side, and written at once',
+  { needs: ['BLKCOPYV'] },
+  async ({ disk, copy, pattern, proof }) => {
+    const [from, to] = [await disk('large'), await disk('scsi0')]
+    // Some begin and end inside of a page of the buffer, which has room for a hundred.
+    const ranges = backwards(160, 2560)
+    const data = pattern(total(ranges))
+    await scatter(from, ranges, data)
+    const call = await copy({ path: 'never', from, ranges, to: to.at(MiB(1)) })
+    proof.guest(call).fellBack()
+    const { writes } = proof.device(call).fellBack()
+    expect(writes.length).toBeLessThan(ranges.length / 10)
+    await proof.host(to).changedOnly(MiB(1), data)
+    await proof.host(from).unchanged()
+  },
+)
+
+kernelCase(
   'block/036',
   'ranges that no device can copy and no fallback are EOPNOTSUPP',
   { needs: ['BLKCOPYV'] },
