@@ -123,7 +123,7 @@ async function conduct(
 ): Promise<number> {
   try {
     const result = await search(header, question, directory, journal, context)
-    const mail = mailText(result, question.config.tree.label)
+    const mail = mailText(result, question.config.tree.label, quoted(commandToSee(header)))
     await writeFile(join(directory, reports.json), `${JSON.stringify(result, null, 2)}\n`)
     await writeFile(join(directory, reports.html), resultHtml(result, mail))
     if (mail) await writeFile(join(directory, reports.mail), mail)
@@ -179,6 +179,18 @@ async function search(
 }
 
 /** Where the bisection was told to leave its results. */
+/** How the end with the symptom is run by itself. Of a tree's history it is the commit that the user has to check out. */
+function commandToSee({ kind, request: { options } }: BisectHeader): string[] {
+  const { bad, good, fixed } = options
+  const asked = new Map(Object.entries(options))
+  if (kind === 'kconfig') asked.set('kconfig', (fixed ? good : bad) ?? '')
+  if (kind === 'tree') asked.delete('tree')
+  const words = ['tree', 'series', 'profile', 'kconfig', 'qemu', 'accel', 'memory'].flatMap((name) =>
+    [asked.get(name) ?? []].flat().flatMap((value) => [`--${name}`, String(value)]),
+  )
+  return ['copylab', 'run', String(options.case), ...words]
+}
+
 function resultsWords({ request }: BisectHeader): string[] {
   const { results } = request.options
   return typeof results === 'string' ? ['--results', results] : []

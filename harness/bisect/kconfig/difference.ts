@@ -1,5 +1,6 @@
 /** What two configurations ask for differently, and fragments that ask for a part of it. */
 import { writeFile } from 'node:fs/promises'
+import { basename } from 'node:path'
 import { Failure } from '../../failure.ts'
 import { configLine, type Request, readFragments } from '../../kernel/fragments.ts'
 
@@ -68,5 +69,5 @@ export async function writeFragment(file: string, requests: readonly Request[]):
 /** A change in words: `CONFIG_KASAN: not asked for, then y (kasan.config:5)`. */
 export function showChange({ name, good, bad }: Change): string {
   const value = (request?: Request) => request?.value ?? 'not asked for'
-  return `CONFIG_${name}: ${value(good)}, then ${value(bad)} (${(bad ?? good)?.where})`
+  return `CONFIG_${name}: ${value(good)}, then ${value(bad)} (${basename((bad ?? good)?.where ?? '')})`
 }

@@ -86,8 +86,11 @@ function saved({ costs }: BisectResult): string {
   return ` (about ${duration((costs.cached * costs.buildMs) / costs.builds)} saved)`
 }
 
-/** A mail about what was found, for whoever sends it to read over. Only a history's commits have names for Fixes:. */
-export function mailText(result: BisectResult, kernel: string): string {
+/**
+ * A mail about what was found, for whoever sends it to read over. Only a history's commits have names for Fixes:.
+ * @param command that shows it
+ */
+export function mailText(result: BisectResult, kernel: string, command: string): string {
   const { kind, culprit, outcome, hidden, fixed, verification, without, ends } = result
   if (outcome !== 'found' || !culprit || fixed) return ''
   const { subject, author, commit, messageId } = culprit.change ?? { subject: culprit.title }
@@ -118,7 +121,7 @@ export function mailText(result: BisectResult, kernel: string): string {
     ...(without && !('impossible' in without) ? [`Reverted:   ${showDecision(without)}`] : []),
     '',
     `Found by copylab bisect in ${counted(result.steps.length, 'step')}; both sides were tested again after that.`,
-    ...(result.case ? [`To see it: copylab run ${result.case}`] : []),
+    ...(result.case ? [`To see it: ${command}`] : []),
     ...(commit ? ['', `Fixes: ${commit.slice(0, 12)} ("${subject}")`] : []),
     '',
   ].join('\n')

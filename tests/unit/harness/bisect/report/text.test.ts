@@ -9,6 +9,8 @@ const decision = (title: string, says: Decision['says'], seen: number): Decision
   ...{ seen, tried: 4, trials: [] },
 })
 const change = { subject: 'block: copy', author: 'A U Thor <a@example.org>', commit: 'ab'.repeat(20) }
+const command = 'copylab run nvme/003 --memory 1024'
+
 const result: BisectResult = {
   ...{ kind: 'tree', startedAt: '2026-01-01T00:00:00Z', case: 'nvme/003', symptom: 'fail' },
   ...{ signature: 'expected <1> to be 2', fixed: false, confidence: 0.99, outcome: 'found' },
@@ -49,7 +51,7 @@ git bisect start
 })
 
 test('the mail has the evidence of both sides, and the tag for the commit that mends it', () => {
-  expect(mailText(result, '6.12')).toBe(`Subject: [REGRESSION] nvme/003 fails: expected <1> to be 2
+  expect(mailText(result, '6.12', command)).toBe(`Subject: [REGRESSION] nvme/003 fails: expected <1> to be 2
 To: A U Thor <a@example.org>
 Cc: linux-block@vger.kernel.org
 
@@ -64,7 +66,7 @@ Without it: has it not, seen in 0 of 4: passed
 Reverted:   has it not, seen in 0 of 4: passed
 
 Found by copylab bisect in 1 step; both sides were tested again after that.
-To see it: copylab run nvme/003
+To see it: copylab run nvme/003 --memory 1024
 
 Fixes: abababababab ("block: copy")
 `)
@@ -75,7 +77,7 @@ test('a guest writes neither lines of a header nor commands of a terminal', () =
   const reason = 'first\nCc: y@example.org\x07'
   const hostile = { ...result, signature, verification: null, ends: { ...result.ends } }
   hostile.ends.after = { ...result.ends.after, reason }
-  const mail = mailText(hostile, '6.12')
+  const mail = mailText(hostile, '6.12', command)
   expect(mail.split('\n\n')[0]?.split(/[\r\n]/)).toEqual([
     'Subject: [REGRESSION] nvme/003 fails: guest: [2Jgone Bcc: x@example.org',
     'To: A U Thor <a@example.org>',
@@ -91,11 +93,11 @@ test('an option and a version are no patches', () => {
     id: 'o',
     title: 'CONFIG_KASAN: not asked for, then y',
   }
-  expect(mailText({ ...result, kind: 'kconfig', culprit: option }, '6.12')).toContain(
+  expect(mailText({ ...result, kind: 'kconfig', culprit: option }, '6.12', command)).toContain(
     '\nwith CONFIG_KASAN: not asked for, then y, on 6.12:\n',
   )
   const version = { id: 'v', title: 'linux 7.3', change: { subject: 'linux 7.3' } }
-  expect(mailText({ ...result, culprit: version }, 'sid')).toContain('\nsince linux 7.3, on sid:\n')
+  expect(mailText({ ...result, culprit: version }, 'sid', command)).toContain('\nsince linux 7.3, on sid:\n')
 })
 
 test('a mail does not lay to one patch what may come from one before it', () => {
@@ -104,17 +106,17 @@ test('a mail does not lay to one patch what may come from one before it', () => 
     { id: 'patches-2', title: 'patch 2' },
   ]
   const hidden = { changes, reason: 'there is no ioctl' }
-  expect(mailText({ ...result, hidden }, '6.12')).toContain('may also be in one of the 2 before it.')
+  expect(mailText({ ...result, hidden }, '6.12', command)).toContain('may also be in one of the 2 before it.')
 })
 
 test('what is not sure, or mends something, is no mail', () => {
-  expect(mailText({ ...result, outcome: 'contradicted' }, '6.12')).toBe('')
-  expect(mailText({ ...result, outcome: 'left', culprit: null }, '6.12')).toBe('')
-  expect(mailText({ ...result, fixed: true }, '6.12')).toBe('')
+  expect(mailText({ ...result, outcome: 'contradicted' }, '6.12', command)).toBe('')
+  expect(mailText({ ...result, outcome: 'left', culprit: null }, '6.12', command)).toBe('')
+  expect(mailText({ ...result, fixed: true }, '6.12', command)).toBe('')
 })
 
 test('the page has all of it, as text', () => {
-  const page = resultHtml(result, mailText(result, '6.12'))
+  const page = resultHtml(result, mailText(result, '6.12', command))
   expect(page).toContain('main with it reverted')
   expect(page).toContain('Fixes: abababababab')
   expect(page).not.toContain('expected <1>')
