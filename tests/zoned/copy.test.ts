@@ -73,7 +73,7 @@ kernelCase(
 
 kernelCase(
   'zoned/004',
-  'blocks of 4096 bytes',
+  'in a namespace of 4096-byte blocks',
   { needs: ['CONFIG_BLK_DEV_ZONED'] },
   async ({ disk, session, copy, pattern, proof }) => {
     const ns = await disk('zns4k')

@@ -28,7 +28,7 @@ test.each([
 })
 
 const given = (overrides: Overrides) => loadConfig(projectRoot, overrides)
-const fragments = 'boot,virtio,block,nvme,scsi,dm,trace,fault'.split(',')
+const fragments = 'boot,virtio,block,nvme,scsi,target,zoned,dm,trace,fault'.split(',')
 
 test.each([
   [{ tree: '7.3' }, '7.3'],
