@@ -28,7 +28,7 @@ import { cacheDirectory } from '../cache/directory.ts'
 import { loadConfig, type Overrides } from '../config/load.ts'
 import type { Emit } from '../events.ts'
 import { Failure } from '../failure.ts'
-import { words } from '../options.ts'
+import { configWords, words } from '../options.ts'
 import { showProgress } from '../report/progress.ts'
 import { provideResults } from '../report/results-directory.ts'
 import type { CommandContext } from './run.ts'
@@ -178,19 +178,16 @@ async function search(
   }
 }
 
-/** Where the bisection was told to leave its results. */
 /** How the end with the symptom is run by itself. Of a tree's history it is the commit that the user has to check out. */
-function commandToSee({ kind, request: { options } }: BisectHeader): string[] {
-  const { bad, good, fixed } = options
-  const asked = new Map(Object.entries(options))
-  if (kind === 'kconfig') asked.set('kconfig', (fixed ? good : bad) ?? '')
-  if (kind === 'tree') asked.delete('tree')
-  const words = ['tree', 'series', 'profile', 'kconfig', 'qemu', 'accel', 'memory'].flatMap((name) =>
-    [asked.get(name) ?? []].flat().flatMap((value) => [`--${name}`, String(value)]),
-  )
-  return ['copylab', 'run', String(options.case), ...words]
+function commandToSee({ kind, request }: BisectHeader): string[] {
+  const typed = request.options as BisectOptions
+  const shown: Overrides = { ...typed }
+  if (kind === 'kconfig' && typed.bad) shown.kconfig = words(typed.bad, undefined)
+  if (kind === 'tree') delete shown.tree
+  return ['copylab', 'run', String(typed.case), ...configWords(shown)]
 }
 
+/** Where the bisection was told to leave its results. */
 function resultsWords({ request }: BisectHeader): string[] {
   const { results } = request.options
   return typeof results === 'string' ? ['--results', results] : []
