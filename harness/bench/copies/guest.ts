@@ -1,9 +1,13 @@
 /** What a bench of copies asks of the guest: our two programs, and what the devices have traced meanwhile. */
-import { readFile, stat } from 'node:fs/promises'
+import { stat } from 'node:fs/promises'
 import type { Guest } from '../../../qemu/guest.ts'
 import { quoted } from '../../../qemu/lost.ts'
 import { type DeviceActivity, parseDeviceTrace, type TracedDisk } from '../../evidence/device-trace.ts'
+import { readFrom } from '../../evidence/trace-log.ts'
 import { Failure } from '../../failure.ts'
+
+/** Copies and whatever else is done in the guest (tests/guest). */
+export const blkcopy = '/bin/blkcopy'
 
 /** A command that takes longer is a hung guest. */
 const timeoutMs = 300_000
@@ -44,7 +48,7 @@ export class CopyGuest {
   async traced(argv: readonly string[]): Promise<{ output: string; activity: DeviceActivity }> {
     const position = (await stat(this.#guest.traceLog)).size
     const output = await this.run(argv)
-    const trace = (await readFile(this.#guest.traceLog)).toString('utf8', position)
+    const trace = await readFrom(this.#guest.traceLog, position)
     return { output, activity: parseDeviceTrace(trace, this.#traced) }
   }
 }

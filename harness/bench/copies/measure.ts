@@ -2,7 +2,7 @@
 import type { Profile } from '../../series/profile.ts'
 import { offers } from '../../series/resolve.ts'
 import { median } from '../figures.ts'
-import type { CopyGuest } from './guest.ts'
+import { blkcopy, type CopyGuest } from './guest.ts'
 import { type OpenRoute, type Route, routes } from './routes.ts'
 import { type CopySample, takeSample, type Way, ways } from './sample.ts'
 
@@ -79,22 +79,13 @@ async function prepare(
   { profile, take, measured }: Preparation,
 ): Promise<void> {
   const words = [from.device, String(from.offset), to.device, String(to.offset)]
-  await guest.run([
-    '/bin/blkcopy',
-    'fill',
-    ...words.slice(0, 2),
-    String(route.most),
-    '1',
-    '0',
-    ',',
-    'flush',
-    from.device,
-  ])
+  const fill = ['fill', ...words.slice(0, 2), String(route.most), '1', '0']
+  await guest.run([blkcopy, ...fill, ',', 'flush', from.device])
   if (!offers(profile, route.path)) {
     measured.withoutOffload.set(route.id, profile.lacks[route.path] ?? 'the series does not offload there')
   } else {
     // BLK_COPY_NO_FALLBACK: the device has the last word.
-    const asked = await guest.run(['/bin/blkcopy', 'copy', '--flags=1', ...words, '4096'])
+    const asked = await guest.run([blkcopy, 'copy', '--flags=1', ...words, '4096'])
     if (/^result error=EOPNOTSUPP/m.test(asked))
       measured.withoutOffload.set(route.id, 'this QEMU does not copy there')
   }
@@ -113,11 +104,11 @@ async function limitsOf(
   limit: string,
 ): Promise<Map<string, string>> {
   const files = queues.map((device) => `/sys/class/block/${device.slice('/dev/'.length)}/queue/${limit}`)
-  const values = (await guest.run(['/bin/blkcopy', 'get', ...files])).trim().split('\n')
+  const values = (await guest.run([blkcopy, 'get', ...files])).trim().split('\n')
   return new Map(files.map((file, index) => [file, values[index] ?? '']))
 }
 
 async function restore(guest: CopyGuest, limits: ReadonlyMap<string, string>): Promise<void> {
   const set = [...limits].flatMap(([file, usual]) => [',', 'set', file, usual]).slice(1)
-  await guest.run(['/bin/blkcopy', ...set])
+  await guest.run([blkcopy, ...set])
 }

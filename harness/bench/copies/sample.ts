@@ -3,7 +3,7 @@
 import type { DeviceActivity } from '../../evidence/device-trace.ts'
 import { totalBytes } from '../../evidence/ranges.ts'
 import { Failure } from '../../failure.ts'
-import type { CopyGuest } from './guest.ts'
+import { blkcopy, type CopyGuest } from './guest.ts'
 import type { OpenRoute, Spot } from './routes.ts'
 
 /**
@@ -36,8 +36,6 @@ const enough = 16 * MiB
 
 /** Busy time is counted in ticks of 10 ms: below so many milliseconds it is noise. */
 const leastBusyMs = 50
-
-const blkcopy = '/bin/blkcopy'
 
 export interface SampleOptions {
   route: string
