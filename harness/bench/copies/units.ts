@@ -2,13 +2,21 @@
  * SCSI units that copy by EXTENDED COPY, for a bench: LIO in the guest on the loopback fabric, its bytes on namespaces of
  * the topology. The link is the one between initiator and target, so what crosses it is told by the target's counters.
  */
-import type { CopyGuest } from './guest.ts'
+import {
+  diskFrom,
+  fabric,
+  makeLun,
+  makePort,
+  makeStore,
+  removeLun,
+  removePort,
+  removeStore,
+  scsiDeviceAt,
+  storeDirectory,
+} from '../../lio.ts'
+import { blkcopy, type CopyGuest } from './guest.ts'
 
-const configfs = '/sys/kernel/config/target'
-const fabric = `${configfs}/loopback`
-const target = `${fabric}/naa.6001400000000001`
-const port = `${target}/tpgt_1`
-const tool = '/bin/blkcopy'
+const port = `${fabric}/naa.6001400000000001/tpgt_1`
 
 export interface OpenUnits {
   /** Their paths in /dev. */
@@ -20,44 +28,28 @@ export interface OpenUnits {
 
 /** Units of one target, each with all of a disk of the topology. */
 export async function openUnits(guest: CopyGuest, disks: readonly string[]): Promise<OpenUnits> {
-  const made = await guest.run([
-    ...[tool, 'mkdir', fabric, target, port, ','],
-    ...['set', `${port}/nexus`, 'naa.6001500000000001', ',', 'get', `${port}/address`],
-  ])
+  const made = await guest.run([blkcopy, 'mkdir', fabric, ',', ...makePort(port, 'naa.6001500000000001')])
   const units = disks.map((disk, index) => ({
-    store: `${configfs}/core/iblock_${index + 1}/${disk}`,
+    store: storeDirectory('iblock', index + 1, disk),
     lun: `${port}/lun/lun_${index}`,
-    path: guest.device(disk),
+    control: `udev_path=${guest.device(disk)}`,
     serial: String(index + 1).padStart(24, '0'),
-    address: `${made.trim()}:${index}`,
+    scsiDevice: scsiDeviceAt(`${made.trim()}:${index}`),
   }))
   const devices: string[] = []
-  for (const { store, lun, path, serial, address } of units) {
-    const output = await guest.run([
-      ...[tool, 'mkdir', parentOf(store), store, ',', 'set', `${store}/control`, `udev_path=${path}`, ','],
-      ...['set', `${store}/wwn/vpd_unit_serial`, serial, ',', 'set', `${store}/enable`, '1', ','],
-      ...['mkdir', lun, ',', 'link', store, `${lun}/port`, ','],
-      ...['scsi-disk', `/sys/bus/scsi/devices/${address}`],
-    ])
-    devices.push(/^scsi-disk device=(\S+)/m.exec(output)?.[1] ?? '')
+  for (const { store, lun, control, serial, scsiDevice } of units) {
+    const words = [...makeStore(store, control, serial), ',', ...makeLun(lun, store, scsiDevice)]
+    devices.push(diskFrom(await guest.run([blkcopy, ...words])).device)
   }
   // That there is one more unit is told by UNIT ATTENTION once; a read takes it.
-  for (const device of devices) await guest.run([tool, 'dump', device, '0', '512'])
+  for (const device of devices) await guest.run([blkcopy, 'dump', device, '0', '512'])
   return {
     devices,
     counters: units.map(({ store }) => `${store}/statistics/scsi_lu`),
     async close() {
-      for (const { store, lun } of units) {
-        await guest.run([
-          ...[tool, 'unlink', `${lun}/port`, ',', 'rmdir', lun, ','],
-          ...['rmdir', store, parentOf(store)],
-        ])
-      }
-      await guest.run([tool, 'set', `${port}/nexus`, 'NULL', ',', 'rmdir', port, target, fabric])
+      for (const { store, lun } of units)
+        await guest.run([blkcopy, ...removeLun(lun), ',', ...removeStore(store)])
+      await guest.run([blkcopy, ...removePort(port), ',', 'rmdir', fabric])
     },
   }
-}
-
-function parentOf(path: string): string {
-  return path.slice(0, path.lastIndexOf('/'))
 }
