@@ -5,7 +5,7 @@ import { z } from 'zod'
 export const benchVersion = 2
 
 export const figureSchema = z.strictObject({
-  /** Stays the same between versions, such as `boot.agent` or `copy.4096.offload`. */
+  /** Stays the same between versions, such as `boot.agent` or `copy.nvme.4096.offload.ms`. */
   id: z.string(),
   /** One line for people. */
   what: z.string(),

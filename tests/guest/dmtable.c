@@ -245,7 +245,7 @@ int main(int argc, char **argv)
 	}
 	result = run(argc, argv);
 	if (result > 0)
-		fputs("dmtable: want create, load, suspend, resume, reload, message, status or remove, and a NAME\n",
+		fputs("dmtable: want create, create-read-only, load, suspend, resume, reload, message, status, remove or time, and a NAME\n",
 		      stderr);
 	return result ? 2 : 0;
 }

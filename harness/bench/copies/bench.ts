@@ -65,8 +65,8 @@ function notesOf({ blocks, withoutOffload }: CopyMeasurement, accel: 'kvm' | 'tc
       (accel === 'tcg' ? " Under TCG the times are mostly those of the guest's own code, emulated." : ''),
     'dd is pread and pwrite with O_DIRECT in one process, with the block size that was best for a copy of 16 MiB: ' +
       `${[...blocks].map(([route, block]) => `${showBytes(block)} for ${route}`).join(', ')}. kcopyd is dm-mirror that ` +
-      "brings its second leg up to date, one region as large as the copy, with the queues' limits at 0; setting the " +
-      'mirror up is in its time.',
+      "brings its second leg up to date, one region as large as the copy, with the queues' limits at 0; the time " +
+      'begins when the mirror is resumed.',
     "SCSI units are LIO's in the guest: their link is the one between initiator and target, and its bytes are LIO's own " +
       'counts, in whole MiB. What LIO does with its disks is in the CPU time.',
     ...[...withoutOffload].map(([route, why]) => `No offload for ${route}: ${why}.`),

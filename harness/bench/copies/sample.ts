@@ -91,7 +91,7 @@ async function countersOf(guest: CopyGuest, { counters }: OpenRoute): Promise<Co
   }
 }
 
-/** The counters have whole mebibytes only, which is a sixteenth of what the smallest samples copy. */
+/** The counters have whole mebibytes only: a sixteenth of what the smallest samples copy, and all of kcopyd's up to that. */
 function between(before: Counters, after: Counters): { link: number; commands: number } {
   return {
     link: (after.mebibytes - before.mebibytes) * MiB,
@@ -124,7 +124,7 @@ function checkResult(output: string, bytes: number, way: Way): void {
   const wanted = way === 'offload' ? bytes : 0
   if (error === '0' && Number(copied) === bytes && Number(offloaded) === wanted) return
   throw new Failure('infra', `a copy of ${bytes} bytes by ${way} is not one: ${all ?? output}`, {
-    command: 'copylab run nvme dm',
+    command: 'copylab run nvme dm scsi',
     remedy: 'timing a series makes sense when its cases pass',
   })
 }
