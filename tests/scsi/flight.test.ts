@@ -1,6 +1,6 @@
 // What may happen while a unit copies.
 import { expect } from 'vitest'
-import { kernelCase } from '../fixtures/case.ts'
+import { type CaseTools, kernelCase } from '../fixtures/case.ts'
 import type { Change } from '../fixtures/proof.ts'
 import { KiB, MiB } from '../fixtures/units.ts'
 
@@ -47,28 +47,37 @@ kernelCase(
   },
 )
 
+/** One of two units goes while one is copied to the other, slowly: what was copied is told, and is right. */
+async function loses({ session, disk, pattern, proof }: CaseTools, which: 'from' | 'to'): Promise<void> {
+  const target = await session.target()
+  const from = await target.unit(await disk('slow'))
+  const to = await target.unit(await disk('large'))
+  const units = { from, to }
+  const data = pattern(MiB(8))
+  await from.write(0, data)
+  // Of the one that stays: that of the other would be put back before it goes.
+  const stays = which === 'to' ? from : to
+  await session.setQueue(stays, session.profile.sysfs.limit, String(KiB(256)))
+  const copying = await session.begin({
+    path: 'scsi-cross-unit',
+    from: from.at(0),
+    to: to.at(MiB(16)),
+    bytes: MiB(8),
+  })
+  await units[which].detach()
+  const call = await copying.done()
+  const { copied } = proof.guest(call).cutShort('EIO')
+  proof.device(call).reached(copied, 'traced', { reset: true })
+  await proof.host(to).changedUpTo(MiB(16), data, copied)
+  await proof.host(from).unchanged()
+}
+
 kernelCase(
   'scsi/059',
   'the destination goes while it is copied to',
   { offloads: 'scsi-cross-unit', needs: ['limits'] },
-  async ({ session, disk, pattern, proof }) => {
-    const target = await session.target()
-    const [from, to] = [await target.unit(await disk('slow')), await target.unit(await disk('large'))]
-    const data = pattern(MiB(8))
-    await from.write(0, data)
-    await session.setQueue(from, session.profile.sysfs.limit, String(KiB(256)))
-    const copying = await session.begin({
-      path: 'scsi-cross-unit',
-      from: from.at(0),
-      to: to.at(MiB(16)),
-      bytes: MiB(8),
-    })
-    await to.detach()
-    const call = await copying.done()
-    const { copied } = proof.guest(call).cutShort('EIO')
-    proof.device(call).reached(copied, 'traced', { reset: true })
-    await proof.host(to).changedUpTo(MiB(16), data, copied)
-    await proof.host(from).unchanged()
+  async (tools) => {
+    await loses(tools, 'to')
   },
 )
 
@@ -76,24 +85,8 @@ kernelCase(
   'scsi/060',
   'the source goes while it is copied from',
   { offloads: 'scsi-cross-unit', needs: ['limits'] },
-  async ({ session, disk, pattern, proof }) => {
-    const target = await session.target()
-    const [from, to] = [await target.unit(await disk('slow')), await target.unit(await disk('large'))]
-    const data = pattern(MiB(8))
-    await from.write(0, data)
-    await session.setQueue(to, session.profile.sysfs.limit, String(KiB(256)))
-    const copying = await session.begin({
-      path: 'scsi-cross-unit',
-      from: from.at(0),
-      to: to.at(MiB(16)),
-      bytes: MiB(8),
-    })
-    await from.detach()
-    const call = await copying.done()
-    const { copied } = proof.guest(call).cutShort('EIO')
-    proof.device(call).reached(copied, 'traced', { reset: true })
-    await proof.host(to).changedUpTo(MiB(16), data, copied)
-    await proof.host(from).unchanged()
+  async (tools) => {
+    await loses(tools, 'from')
   },
 )
 

@@ -1,6 +1,6 @@
 // What bounds a copy of a unit.
 import { expect } from 'vitest'
-import { kernelCase } from '../fixtures/case.ts'
+import { type CaseTools, kernelCase } from '../fixtures/case.ts'
 import { KiB, MiB } from '../fixtures/units.ts'
 
 kernelCase(
@@ -85,21 +85,31 @@ kernelCase(
   },
 )
 
+/** From a unit to another one, with the limit of one of the two at 0. */
+async function turnedOff(
+  { session, disk, copy, pattern, proof }: CaseTools,
+  at: 'from' | 'to',
+): Promise<void> {
+  const target = await session.target()
+  const from = await target.unit(await disk('large'))
+  const to = await target.unit(await disk('small'))
+  const units = { from, to }
+  const data = pattern(MiB(1))
+  await from.write(0, data)
+  await session.setQueue(units[at], session.profile.sysfs.limit, '0')
+  const call = await copy({ path: 'scsi-cross-unit', from: from.at(0), to: to.at(MiB(8)), bytes: MiB(1) })
+  proof.guest(call).fellBack()
+  proof.device(call).fellBack()
+  await proof.host(to).changedOnly(MiB(8), data)
+  await proof.host(from).unchanged()
+}
+
 kernelCase(
   'scsi/032',
   'a limit of 0 at the source turns it off between units',
   { offloads: 'scsi-cross-unit', needs: ['limits'] },
-  async ({ session, disk, copy, pattern, proof }) => {
-    const target = await session.target()
-    const [from, to] = [await target.unit(await disk('large')), await target.unit(await disk('small'))]
-    const data = pattern(MiB(1))
-    await from.write(0, data)
-    await session.setQueue(from, session.profile.sysfs.limit, '0')
-    const call = await copy({ path: 'scsi-cross-unit', from: from.at(0), to: to.at(MiB(8)), bytes: MiB(1) })
-    proof.guest(call).fellBack()
-    proof.device(call).fellBack()
-    await proof.host(to).changedOnly(MiB(8), data)
-    await proof.host(from).unchanged()
+  async (tools) => {
+    await turnedOff(tools, 'from')
   },
 )
 
@@ -107,17 +117,8 @@ kernelCase(
   'scsi/033',
   'a limit of 0 at the destination turns it off between units',
   { offloads: 'scsi-cross-unit', needs: ['limits'] },
-  async ({ session, disk, copy, pattern, proof }) => {
-    const target = await session.target()
-    const [from, to] = [await target.unit(await disk('large')), await target.unit(await disk('small'))]
-    const data = pattern(MiB(1))
-    await from.write(0, data)
-    await session.setQueue(to, session.profile.sysfs.limit, '0')
-    const call = await copy({ path: 'scsi-cross-unit', from: from.at(0), to: to.at(MiB(8)), bytes: MiB(1) })
-    proof.guest(call).fellBack()
-    proof.device(call).fellBack()
-    await proof.host(to).changedOnly(MiB(8), data)
-    await proof.host(from).unchanged()
+  async (tools) => {
+    await turnedOff(tools, 'to')
   },
 )
 
