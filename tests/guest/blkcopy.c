@@ -243,21 +243,34 @@ static int make_call(struct job *job)
 	return ioctl(job->dst_fd, BLKCOPY_IOCTL, &job->arg.one) ? errno : 0;
 }
 
-/* The same call again and again, as long as it does all of it. What the last one has said stays. */
+/*
+ * The same call again and again, as long as it does all of it. What is said of them is the sum of what each has
+ * said: one that fell back is seen among others that did not.
+ */
 static int make_calls(struct job *job)
 {
 	const struct blk_copy first = job->arg.one;
-	int err;
+	bool by_ioctl = options.call == CALL_BLKCOPY;
+	uint64_t copied = 0, offloaded = 0;
+	int err = 0;
 
-	for (uint64_t i = 1;; i++) {
-		err = make_call(job);
-		if (err || i >= options.repeat)
-			return err;
-		if (options.call == CALL_BLKCOPY ? job->arg.one.copied != first.len : job->copied != first.len)
-			return EIO;
+	if (options.repeat <= 1)
+		return make_call(job);
+	for (uint64_t i = 0; !err && i < options.repeat; i++) {
+		uint64_t done;
+
 		job->arg.one = first;
 		job->copied = 0;
+		err = make_call(job);
+		done = by_ioctl ? job->arg.one.copied : job->copied;
+		if (!err && done != first.len)
+			err = EIO;
+		copied += done;
+		offloaded += job->arg.one.offloaded;
 	}
+	job->copied = job->arg.one.copied = copied;
+	job->arg.one.offloaded = offloaded;
+	return err;
 }
 
 /* No more faults for this thread; returns how many places short of the fault it was. */
@@ -474,6 +487,8 @@ static void cmd_copy(int argc, char **argv)
 		parse_option(*argv);
 	job_count = argc / 5;
 	errno = 0;
+	if (options.repeat > 1 && options.call == CALL_BLKCOPYV)
+		die("copy: --repeat is not for BLKCOPYV");
 	if (!job_count || argc % 5 || job_count > MAX_COPIES)
 		die("copy: want 1 to %d times SRC SRC-OFFSET DST DST-OFFSET LEN", MAX_COPIES);
 	jobs = mmap(NULL, job_count * sizeof(*jobs) + sizeof(*start), PROT_READ | PROT_WRITE,

@@ -19,10 +19,10 @@
  * "create" and "create-read-only" print "dmtable device=/dev/dm-N number=MAJOR:MINOR". What is loaded
  * takes effect with "resume"; "reload" is load, suspend and resume. "status"
  * prints a line for each target: START LENGTH TARGET STATUS. "time" creates a
- * device, waits for its first event, such as that a mirror is in sync, prints
- * "dmtable ns=N busy_ms=N", which is how long that took from when the table took
- * effect and what the CPUs worked meanwhile, and removes the device. Sectors are
- * of 512 bytes.
+ * device, waits for its first event, such as that a mirror is in sync or has lost
+ * a leg, prints its status as "status" does and "dmtable ns=N busy_ms=N", which is
+ * how long that took from when the table took effect and what the CPUs worked
+ * meanwhile, and removes the device. Sectors are of 512 bytes.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -190,6 +190,8 @@ static int time_first_event(const char *name, char **line)
 		begin = clock_ns() - begin;
 		busy = busy_ms() - busy;
 	}
+	if (!result)
+		result = status(name);
 	if (remove_device(name) || result)
 		return -1;
 	printf("dmtable ns=%llu busy_ms=%llu\n", (unsigned long long)begin,

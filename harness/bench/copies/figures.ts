@@ -22,8 +22,8 @@ function figuresOf(id: string, samples: readonly CopySample[]): Figure[] {
   return ways.flatMap((way) => {
     if (!of(way).length) return []
     const name = `${id}.${way}`
-    const cpu = of(way).flatMap((sample) => sample.cpu ?? [])
-    const links = of(way).map(({ link }) => link)
+    const cpu = whole(of(way).map((sample) => sample.cpu))
+    const links = whole(of(way).map(({ link }) => link))
     return [
       figure(`${name}.ms`, `${what}, ${way}`, 'ms', times(way)),
       // What takes turns with the fallback is compared with it round by round.
@@ -37,8 +37,8 @@ function figuresOf(id: string, samples: readonly CopySample[]): Figure[] {
               quotients(times(way), times('fallback')),
             ),
           ]),
-      ...(cpu.length ? [figure(`${name}.cpu`, `${what}, ${way}, CPU`, 's/GiB', cpu)] : []),
-      figure(`${name}.link`, `${what}, ${way}, link bytes a byte`, 'ratio', links),
+      ...(cpu ? [figure(`${name}.cpu`, `${what}, ${way}, CPU`, 's/GiB', cpu)] : []),
+      ...(links ? [figure(`${name}.link`, `${what}, ${way}, link bytes a byte`, 'ratio', links)] : []),
       figure(
         `${name}.commands`,
         `${what}, ${way}, commands`,
@@ -47,4 +47,9 @@ function figuresOf(id: string, samples: readonly CopySample[]): Figure[] {
       ),
     ]
   })
+}
+
+/** What could not be told of some samples is told of none: the median of the others would be one of the larger ones. */
+function whole(values: (number | null)[]): number[] | undefined {
+  return values.every((value) => value !== null) ? values : undefined
 }

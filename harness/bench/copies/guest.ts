@@ -2,7 +2,13 @@
 import { stat } from 'node:fs/promises'
 import type { Guest } from '../../../qemu/guest.ts'
 import { quoted } from '../../../qemu/lost.ts'
-import { type DeviceActivity, parseDeviceTrace, type TracedDisk } from '../../evidence/device-trace.ts'
+import {
+  type Backends,
+  type DeviceActivity,
+  learnBackends,
+  parseDeviceTrace,
+  type TracedDisk,
+} from '../../evidence/device-trace.ts'
 import { readFrom } from '../../evidence/trace-log.ts'
 import { Failure } from '../../failure.ts'
 
@@ -18,6 +24,7 @@ export class CopyGuest {
   readonly #guest: MeasuredGuest
   readonly #signal: AbortSignal
   readonly #traced: TracedDisk[]
+  #backends: Backends | undefined
 
   constructor(guest: MeasuredGuest, signal: AbortSignal) {
     this.#guest = guest
@@ -35,6 +42,11 @@ export class CopyGuest {
     return disk.device
   }
 
+  /** A disk of the topology is behind a multipath node. */
+  isMultipath(name: string): boolean {
+    return this.#guest.disks.get(name)?.multipath ?? false
+  }
+
   /** Runs a command and gives its standard output. @throws Failure('infra') when it fails */
   async run(argv: readonly string[]): Promise<string> {
     const { status, stdout, stderr } = await this.#guest.exec(argv, { timeoutMs, signal: this.#signal })
@@ -46,9 +58,10 @@ export class CopyGuest {
 
   /** Runs a command, and gives what the devices did meanwhile. */
   async traced(argv: readonly string[]): Promise<{ output: string; activity: DeviceActivity }> {
-    const position = (await stat(this.#guest.traceLog)).size
+    const log = this.#guest.traceLog
+    this.#backends ??= learnBackends(await readFrom(log, 0), this.#traced)
+    const position = (await stat(log)).size
     const output = await this.run(argv)
-    const trace = await readFrom(this.#guest.traceLog, position)
-    return { output, activity: parseDeviceTrace(trace, this.#traced) }
+    return { output, activity: parseDeviceTrace(await readFrom(log, position), this.#traced, this.#backends) }
   }
 }

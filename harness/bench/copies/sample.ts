@@ -3,6 +3,7 @@
 import type { DeviceActivity } from '../../evidence/device-trace.ts'
 import { totalBytes } from '../../evidence/ranges.ts'
 import { Failure } from '../../failure.ts'
+import { type Counters, contradiction } from './evidence.ts'
 import { blkcopy, type CopyGuest } from './guest.ts'
 import type { OpenRoute, Spot } from './routes.ts'
 
@@ -22,8 +23,8 @@ export interface CopySample {
   ms: number
   /** Seconds that the guest's CPUs work for a GiB; null when so little was copied that it is in a few ticks' error. */
   cpu: number | null
-  /** Bytes over the link per byte copied. */
-  link: number
+  /** Bytes over the link per byte copied; null when so little was copied that counters of MiB do not tell. */
+  link: number | null
   /** Commands to the device for one copy. */
   commands: number
 }
@@ -32,10 +33,10 @@ const MiB = 1024 * 1024
 const GiB = 1024 * MiB
 
 /** Copies in a row come to at least so many bytes: the time of small ones is told from that of a clock's tick. */
-const enough = 16 * MiB
+export const enough = 16 * MiB
 
 /** Busy time is counted in ticks of 10 ms: below so many milliseconds it is noise. */
-const leastBusyMs = 50
+export const leastBusyMs = 50
 
 export interface SampleOptions {
   route: string
@@ -56,47 +57,65 @@ export async function takeSample(guest: CopyGuest, options: SampleOptions): Prom
     .slice(1)
   await guest.run([blkcopy, ...set])
   const repeat = way === 'kcopyd' ? 1 : Math.max(1, enough / bytes)
-  const before = await countersOf(guest, open)
-  const { output, activity } = await guest.traced(commandOf(open, bytes, way, block, repeat))
-  const after = await countersOf(guest, open)
-  const [, ns = '', busy = ''] = /\bns=(\d+) busy_ms=(\d+)$/m.exec(output) ?? []
-  if (way !== 'kcopyd') checkResult(output, bytes, way)
   const copied = bytes * repeat
-  const { link, commands } = before && after ? between(before, after) : overTheLink(activity)
+  const before = await countersOf(guest, open)
+  const command = commandOf(open, bytes, way, block, repeat)
+  const { output, activity } = await guest.traced(command)
+  const after = await countersOf(guest, open)
+  const counted = before && after && between(before, after)
+  const why = contradiction({ way, output, copied, activity, counted })
+  if (why) {
+    throw new Failure('infra', `${route}, copies of ${bytes} bytes by ${way} are none: ${why}`, {
+      command: 'copylab run nvme dm scsi',
+      remedy: 'timing a series makes sense when its cases pass',
+    })
+  }
+  const { ns, busyMs } = timesOf(output)
+  const { link, commands } = counted ? overTheUnits(counted, copied) : overTheLink(activity)
   return {
     ...{ route, bytes, way },
-    ms: Number(ns) / 1e6 / repeat,
-    cpu: Number(busy) < leastBusyMs ? null : (Number(busy) / 1000) * (GiB / copied),
-    link: link / copied,
+    ms: ns / 1e6 / repeat,
+    cpu: busyMs < leastBusyMs ? null : (busyMs / 1000) * (GiB / copied),
+    link: link === null ? null : link / copied,
     commands: commands / repeat,
   }
 }
 
-interface Counters {
-  commands: number
-  mebibytes: number
+/** Of a line of blkcopy or dmtable. */
+function timesOf(output: string): { ns: number; busyMs: number } {
+  const [, ns, busy] = /\bns=([1-9]\d*) busy_ms=(\d+)$/m.exec(output) ?? []
+  if (ns === undefined) throw new Error(`the guest says no times: ${output}`)
+  return { ns: Number(ns), busyMs: Number(busy) }
 }
 
-/** What units of a target in the guest have been sent, and have moved, since they were made. */
 async function countersOf(guest: CopyGuest, { counters }: OpenRoute): Promise<Counters | undefined> {
   if (!counters) return undefined
-  const files = counters.flatMap((directory) =>
-    ['num_cmds', 'read_mbytes', 'write_mbytes'].map((name) => `${directory}/${name}`),
-  )
-  const values = (await guest.run([blkcopy, 'get', ...files])).trim().split('\n').map(Number)
-  const sum = (some: number[]) => some.reduce((total, value) => total + value, 0)
+  const names = ['num_cmds', 'read_mbytes', 'write_mbytes']
+  const files = counters.flatMap((directory) => names.map((name) => `${directory}/${name}`))
+  const output = await guest.run([blkcopy, 'get', ...files])
+  const lines = output.trimEnd().split('\n')
+  if (lines.length !== files.length || !lines.every((line) => /^\d+$/.test(line)))
+    throw new Error(`the counters of ${counters.join(', ')} are no numbers: ${output}`)
+  const sum = (some: string[]) => some.reduce((total, value) => total + Number(value), 0)
+  const moved = lines.filter((_, index) => index % names.length !== 0)
   return {
-    commands: sum(values.filter((_, index) => index % 3 === 0)),
-    mebibytes: sum(values.filter((_, index) => index % 3 !== 0)),
+    commands: sum(lines.filter((_, index) => index % names.length === 0)),
+    mebibytes: sum(moved),
+    rounded: moved.length,
   }
 }
 
-/** The counters have whole mebibytes only: a sixteenth of what the smallest samples copy, and all of kcopyd's up to that. */
-function between(before: Counters, after: Counters): { link: number; commands: number } {
+function between(before: Counters, after: Counters): Counters {
   return {
-    link: (after.mebibytes - before.mebibytes) * MiB,
     commands: after.commands - before.commands,
+    mebibytes: after.mebibytes - before.mebibytes,
+    rounded: after.rounded,
   }
+}
+
+/** The counters have whole mebibytes only, which says nothing of a few. */
+function overTheUnits({ mebibytes, commands }: Counters, copied: number) {
+  return { link: copied < enough ? null : mebibytes * MiB, commands }
 }
 
 function commandOf(
@@ -108,25 +127,19 @@ function commandOf(
 ): string[] {
   const spot = ({ device, offset }: Spot, unit: number) => [device, String(offset / unit)]
   if (way === 'kcopyd') {
-    // One region, so that all of it is one copy of kcopyd's.
+    // One region, so that all of it is one copy of kcopyd's. Without handle_errors a write that fails counts as done.
     const sectors = bytes / 512
     const legs = [...spot(from, 512), ...spot(to, 512)].join(' ')
-    return ['/bin/dmtable', 'time', 'mirror', `0 ${sectors} mirror core 1 ${sectors} 2 ${legs}`]
+    return [
+      '/bin/dmtable',
+      'time',
+      'mirror',
+      `0 ${sectors} mirror core 1 ${sectors} 2 ${legs} 1 handle_errors`,
+    ]
   }
   const call = way === 'dd' ? ['--call=read_write', '--direct=both', `--block=${Math.min(block, bytes)}`] : []
   const words = [...spot(from, 1), ...spot(to, 1), String(bytes)]
   return [blkcopy, 'copy', '--time', `--repeat=${repeat}`, ...call, ...words]
-}
-
-function checkResult(output: string, bytes: number, way: Way): void {
-  const [all, error, copied, offloaded] =
-    /^result error=(\w+) copied=(\d+) offloaded=(\d+)/m.exec(output) ?? []
-  const wanted = way === 'offload' ? bytes : 0
-  if (error === '0' && Number(copied) === bytes && Number(offloaded) === wanted) return
-  throw new Failure('infra', `a copy of ${bytes} bytes by ${way} is not one: ${all ?? output}`, {
-    command: 'copylab run nvme dm scsi',
-    remedy: 'timing a series makes sense when its cases pass',
-  })
 }
 
 /**

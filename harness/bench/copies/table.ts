@@ -25,7 +25,7 @@ export function copyTables(figures: readonly Figure[]): string[] {
     const more = there.flatMap((way) => [`CPU s/GiB ${way}`, `link ${way}`, `commands ${way}`])
     const value = (size: number, rest: string) => {
       const figure = known.get(`copy.${id}.${size}.${rest}`)
-      return figure ? showValue(figure.median, figure.unit) : ''
+      return figure ? showValue(figure.median, figure.unit) : '-'
     }
     const times = sizes.map((size) => [
       showBytes(size),
@@ -48,7 +48,9 @@ export function sizesOf(figures: readonly Figure[], route: string): number[] {
 
 function withSpread(figure: Figure | undefined): string {
   if (!figure) return ''
-  const { median, lowest, highest, unit } = figure
+  const { median, lowest, highest, unit, samples } = figure
+  // One sample has no spread, which is not one of nothing.
+  if (samples.length === 1) return showValue(median, unit)
   const percent = Math.round(((highest - lowest) / median / 2) * 100)
   return `${showValue(median, unit)} ±${percent} %`
 }

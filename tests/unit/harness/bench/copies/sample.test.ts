@@ -22,11 +22,11 @@ const open: OpenRoute = {
 }
 const file = '/sys/class/block/nvme0n1/queue/copy_max_bytes'
 
-async function sample(bytes: number, way: Way, script: Script = {}) {
+async function sample(bytes: number, way: Way, script: Script = {}, route: OpenRoute = open) {
   const { guest, commands } = await scriptedGuest(directory, script)
   const asked = new CopyGuest(guest, new AbortController().signal)
   const limits = new Map([[file, '4194304']])
-  const taken = await takeSample(asked, { route: 'nvme', open, bytes, way, block: 65536, limits })
+  const taken = await takeSample(asked, { route: 'nvme', open: route, bytes, way, block: 65536, limits })
   return { taken, commands }
 }
 
@@ -54,15 +54,43 @@ test('kcopyd is a mirror of one region; busy time of a few ticks says nothing', 
   const { taken, commands } = await sample(2 ** 20, 'kcopyd')
   expect(taken).toMatchObject({ ms: 9, cpu: null })
   expect(commands[1]).toBe(
-    '/bin/dmtable time mirror 0 2048 mirror core 1 2048 2 /dev/nvme0n1 0 /dev/nvme0n1 2097152',
+    '/bin/dmtable time mirror 0 2048 mirror core 1 2048 2 /dev/nvme0n1 0 /dev/nvme0n1 2097152 1 handle_errors',
   )
 })
 
 test('a copy that did not go the way that is timed is no sample', async () => {
-  await expect(sample(4096, 'offload', { offloaded: () => 0 })).rejects.toMatchObject({
+  // One of 4096 fell back.
+  await expect(sample(4096, 'offload', { offloaded: (bytes) => bytes - 4096 })).rejects.toMatchObject({
     kind: 'infra',
-    message: expect.stringContaining('by offload is not one: result error=0 copied=4096 offloaded=0'),
+    message: expect.stringContaining(
+      'by offload are none: of 16777216 bytes: result error=0 copied=16777216',
+    ),
   })
+  await expect(sample(4096, 'kcopyd', { mirrored: '1/1 1 AD 1 core' })).rejects.toThrow('not in sync')
+})
+
+test('times that cannot be read are an error', async () => {
+  for (const times of ['ns=1', 'ns=0 busy_ms=1', 'ns=- busy_ms=-'])
+    await expect(sample(4096, 'fallback', { times })).rejects.toThrow('the guest says no times')
+})
+
+const unit: OpenRoute = {
+  from: { device: '/dev/sda', offset: 0 },
+  to: { device: '/dev/sda', offset: 2 ** 30 },
+  queues: ['/dev/sda'],
+  counters: ['/sys/kernel/config/unit'],
+  close: async () => {},
+}
+
+test("a unit's commands and bytes are what its counters grow by", async () => {
+  const read = await sample(65536, 'fallback', {}, unit)
+  expect(read.taken).toMatchObject({ link: 2, commands: 2 })
+  const offloaded = await sample(65536, 'offload', {}, unit)
+  expect(offloaded.taken).toMatchObject({ link: 0, commands: 1 })
+  // Two times 64 KiB are no MiB.
+  const mirrored = await sample(65536, 'kcopyd', {}, unit)
+  expect(mirrored.taken).toMatchObject({ link: null, commands: 2 })
+  await expect(sample(65536, 'dd', { counter: '' }, unit)).rejects.toThrow('are no numbers')
 })
 
 test('over the link go the data of reads and writes, and the lists of Copy commands', () => {
