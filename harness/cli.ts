@@ -173,11 +173,22 @@ export function commandLine(start: Start): Command {
       'measure offload against fallback, dd and kcopyd, or copylab itself; no figure makes it fail',
     )
     .option('--rounds <number>', 'how often everything is measured, in turn (default: 5, and 1 with --cold)')
+    .option(
+      '--routes <names>',
+      'copy only on these: nvme, nvme-across, dm-linear, dm-crypt, scsi, scsi-across; separated by commas',
+      words,
+    )
+    .option('--sizes <list>', 'bytes of a copy, separated by commas (default: 4K,64K,1M,16M,128M,1G)', words)
     .option('--harness', 'measure copylab itself instead: boots, warm starts, the suite')
     .option('--cold', 'measure a build from an empty cache against make alone, which takes long')
     .addHelpText(
       'after',
-      examples('copylab bench', 'copylab bench --rounds 1 --qemu 10.0', 'copylab bench --harness'),
+      examples(
+        'copylab bench',
+        'copylab bench --rounds 1 --routes nvme,dm-linear --sizes 64K,16M',
+        'copylab bench --qemu 10.0 --routes nvme-across',
+        'copylab bench --harness',
+      ),
     )
     .action((options: BenchOptions) =>
       start(async (context) => {

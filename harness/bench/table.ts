@@ -29,8 +29,12 @@ function heading({ tree, series, machine, kernel, rounds, host }: BenchReport): 
   return [
     `${tree.label}: ${kernel.release} ${patches}${guest}`,
     `${host.processors} × ${host.processor}, load average ${showLoad(start)} before, ${showLoad(end)} after, ` +
-      `${rounds} ${rounds === 1 ? 'round' : 'rounds'}`,
+      showRounds(rounds),
   ]
+}
+
+export function showRounds(rounds: number): string {
+  return `${rounds} ${rounds === 1 ? 'round' : 'rounds'}`
 }
 
 export function showLoad(load: readonly number[]): string {

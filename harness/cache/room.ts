@@ -6,13 +6,18 @@ import { Failure } from '../failure.ts'
  * @param needs what needs `bytes` on the disk of `directory`, as in `a kernel tree needs`
  * @throws Failure('infra') when less is free
  */
-export async function checkRoom(directory: string, bytes: number, needs: string): Promise<void> {
+export async function checkRoom(
+  directory: string,
+  bytes: number,
+  needs: string,
+  remedy = roomRemedy,
+): Promise<void> {
   const { bavail, bsize } = await statfs(directory)
   if (bavail * bsize >= bytes) return
   throw new Failure(
     'infra',
     `${needs} ${showBytes(bytes)}; ${directory} has ${showBytes(bavail * bsize)} left`,
-    { remedy: roomRemedy },
+    { remedy },
   )
 }
 

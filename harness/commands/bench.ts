@@ -3,11 +3,12 @@ import { cpus, loadavg, release, totalmem } from 'node:os'
 import { join } from 'node:path'
 import { withPrivateDirectory } from '../../qemu/private-directory.ts'
 import { measureCold } from '../bench/cold.ts'
-import { benchCopies, profileOf } from '../bench/copies/bench.ts'
+import { benchCopies, checkCopyRoom, profileOf } from '../bench/copies/bench.ts'
+import { type Choice, chooseCopies } from '../bench/copies/choice.ts'
 import { copyPlot } from '../bench/copies/plot.ts'
 import { type BenchReport, benchSchema, benchVersion } from '../bench/figures.ts'
 import { measureRound, type Round, type RoundOptions, roundFigures } from '../bench/rounds.ts'
-import { showLoad, showReport } from '../bench/table.ts'
+import { showLoad, showReport, showRounds } from '../bench/table.ts'
 import { cacheDirectory } from '../cache/directory.ts'
 import { withLock } from '../cache/lock.ts'
 import { type Config, loadConfig, type Overrides, projectRoot } from '../config/load.ts'
@@ -25,6 +26,10 @@ import type { CommandContext } from './run.ts'
 export interface BenchOptions extends Overrides {
   /** As typed. Default 5, and 1 for a cold bench. */
   rounds?: string | undefined
+  /** Of copies: names of routes. Default: all. */
+  routes?: string[] | undefined
+  /** Of copies, such as `64K`. Default: the usual ones. */
+  sizes?: string[] | undefined
   /** Measure copylab itself. */
   harness?: boolean | undefined
   /** Measure a cold build instead of everything else. */
@@ -44,8 +49,15 @@ export async function bench(options: BenchOptions, { cwd, signal }: CommandConte
   const config = await loadConfig(cwd, options)
   const rounds = checkOptions(options)
   const kind = options.cold ? 'cold' : options.harness ? 'harness' : 'copies'
-  const profile = kind === 'copies' ? profileOf(await configuredSeries(config)) : undefined
+  const copies =
+    kind === 'copies'
+      ? {
+          choice: chooseCopies(options.routes, options.sizes),
+          profile: profileOf(await configuredSeries(config)),
+        }
+      : undefined
   // Before some minutes of work, not after them.
+  if (copies) await checkCopyRoom(copies.choice, rounds)
   await provideResults(config.results)
   const started = new Date()
   const start = loadavg() as Load
@@ -61,7 +73,7 @@ export async function bench(options: BenchOptions, { cwd, signal }: CommandConte
       'bench',
       (lock) => {
         const common = { config, options, cwd, rounds, lock, signal, emit }
-        if (profile) return benchSeries({ ...common, profile })
+        if (copies) return benchSeries({ ...common, ...copies })
         return kind === 'cold' ? benchCold(common) : benchHarness(common)
       },
       { signal, emit },
@@ -99,11 +111,16 @@ interface Common {
 }
 
 /** @returns the number of rounds */
-function checkOptions({ rounds, cold, harness, qemu, accel, memory }: BenchOptions): number {
+function checkOptions({ rounds, routes, sizes, cold, harness, qemu, accel, memory }: BenchOptions): number {
   if (rounds !== undefined && !/^[1-9]\d?$/.test(rounds))
     throw new Failure('usage', `--rounds: expected a number from 1 to 99, not ${JSON.stringify(rounds)}`)
   if (cold && harness)
     throw new Failure('usage', '--cold and --harness measure different things: give one of them')
+  if ((cold || harness) && (routes || sizes))
+    throw new Failure(
+      'usage',
+      '--routes and --sizes are about copies, which --cold and --harness do not measure',
+    )
   if (cold && [qemu, accel, memory].some((value) => value !== undefined))
     throw new Failure('usage', '--cold measures a build, which --qemu, --accel and --memory have no part in')
   return Number(rounds ?? (cold ? 1 : 5))
@@ -113,7 +130,7 @@ async function provide({ config, signal, emit }: Common): Promise<ProvidedCell> 
   return provideCell(planCell(config, await configuredSeries(config)), { tools: [], signal, emit })
 }
 
-async function benchSeries(o: Common & { profile: Profile }): Promise<Measured> {
+async function benchSeries(o: Common & { profile: Profile; choice: Choice }): Promise<Measured> {
   const provided = await provide(o)
   return { ...aboutCell(provided), ...(await benchCopies({ ...o, provided })) }
 }
@@ -135,7 +152,7 @@ async function benchHarness(o: Common): Promise<Measured> {
     emit({
       type: 'step-started',
       step: 'bench',
-      detail: `boots, starts and the suite, ${rounds} times`,
+      detail: `boots, starts and the suite, ${showRounds(rounds)}`,
     })
     const began = Date.now()
     const all: Round[] = []

@@ -31,10 +31,15 @@ export interface Route {
   path: Path
   /** Of the largest copy, bytes. */
   most: number
+  /** Options of the kernel that it needs. */
+  options: readonly string[]
   open(guest: CopyGuest): Promise<OpenRoute>
 }
 
 const nothing = async () => {}
+
+const nvme = ['CONFIG_BLK_DEV_NVME']
+const lio = ['CONFIG_BLK_DEV_SD', 'CONFIG_LOOPBACK_TARGET', 'CONFIG_TCM_IBLOCK']
 
 /** AES is slow where the processor is emulated. */
 const mostEncrypted = 16 * MiB
@@ -42,6 +47,7 @@ const mostEncrypted = 16 * MiB
 export const routes: readonly Route[] = [
   {
     ...{ id: 'nvme', what: 'NVMe, inside of a namespace', path: 'nvme-same-namespace', most: largest },
+    options: nvme,
     async open(guest) {
       const device = guest.device('near')
       return { ...inside(device, largest), queues: [device], close: nothing }
@@ -49,7 +55,7 @@ export const routes: readonly Route[] = [
   },
   {
     ...{ id: 'nvme-across', what: 'NVMe, from a namespace to another', path: 'nvme-cross-namespace' },
-    most: largest,
+    ...{ most: largest, options: nvme },
     async open(guest) {
       const [from, to] = [guest.device('near'), guest.device('far')]
       const spots = { from: { device: from, offset: 0 }, to: { device: to, offset: 0 } }
@@ -58,10 +64,12 @@ export const routes: readonly Route[] = [
   },
   {
     ...{ id: 'dm-linear', what: 'dm-linear on one namespace', path: 'dm-linear', most: largest },
+    options: ['CONFIG_BLK_DEV_DM'],
     open: (guest) => volume(guest, 2 * largest, (under) => `linear ${under} 0`, largest),
   },
   {
     ...{ id: 'dm-crypt', what: 'dm-crypt (aes-xts) on one namespace', path: 'dm-crypt', most: mostEncrypted },
+    options: ['CONFIG_DM_CRYPT', 'CONFIG_CRYPTO_AES', 'CONFIG_CRYPTO_XTS'],
     open: (guest) =>
       volume(
         guest,
@@ -72,6 +80,7 @@ export const routes: readonly Route[] = [
   },
   {
     ...{ id: 'scsi', what: 'SCSI (LIO), inside of a unit', path: 'scsi-same-unit', most: largest },
+    options: lio,
     async open(guest) {
       const { devices, counters, close } = await openUnits(guest, ['near'])
       const [device = ''] = devices
@@ -80,7 +89,7 @@ export const routes: readonly Route[] = [
   },
   {
     ...{ id: 'scsi-across', what: 'SCSI (LIO), from a unit to another', path: 'scsi-cross-unit' },
-    most: largest,
+    ...{ most: largest, options: lio },
     async open(guest) {
       const { devices, counters, close } = await openUnits(guest, ['near', 'far'])
       const [from = '', to = ''] = devices
@@ -104,7 +113,8 @@ async function volume(
   const under = guest.device('near')
   const line = `0 ${bytes / SECTOR} ${target(under)}`
   const output = await guest.run(['/bin/dmtable', 'create', 'bench', line])
-  const [, device = ''] = /^dmtable device=(\S+)/m.exec(output) ?? []
+  const [, device] = /^dmtable device=(\S+)/m.exec(output) ?? []
+  if (!device) throw new Error(`dmtable says no device: ${output}`)
   return {
     ...inside(device, distance),
     queues: [under, device],
