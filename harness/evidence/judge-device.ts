@@ -1,16 +1,17 @@
 /** Holds what the devices did against what must have happened. Pure; throws `Refusal` with everything that is wrong. */
-import type { CopyCommand, DeviceActivity } from './device-trace.ts'
+import type { DeviceActivity } from './device-trace.ts'
 import {
   type CopyCommandLimits,
   compareByDisk,
   covered,
-  firstBytes,
   type Move,
   type Placed,
   Refusal,
   within,
 } from './judge.ts'
-import { showRanges, totalBytes } from './ranges.ts'
+import { checkLimits } from './judge-limits.ts'
+import { checkAreas, checkBeneath } from './judge-volumes.ts'
+import { showRanges } from './ranges.ts'
 
 /** What else the devices may have done, and how many commands must have failed. */
 export interface Circumstances {
@@ -79,108 +80,6 @@ export function judgeMoves(
   if (problems.length) throw new Refusal('device', problems)
 }
 
-/**
- * Whoever moved the bytes of a unit, they went to and came from the disk under it: all of `done`, and nothing was
- * written outside of `moves`.
- */
-function checkBeneath(
-  { beneath }: DeviceActivity,
-  moves: readonly Move[],
-  done: readonly Move[],
-  under: NonNullable<Circumstances['under']>,
-  writeback: readonly Placed[],
-): string[] {
-  const ends = (list: readonly Move[], end: 'from' | 'to', cached: boolean) =>
-    list.flatMap((move): Placed[] => {
-      const below = under.get(move[end].disk)
-      if (!below || (below.cached && !cached)) return []
-      return [{ disk: below.disk, offset: move[end].offset - below.before, bytes: move.bytes }]
-    })
-  const below = ({ disk, offset, bytes }: Placed): Placed => {
-    const it = under.get(disk)
-    return it ? { disk: it.disk, offset: offset - it.before, bytes } : { disk, offset, bytes }
-  }
-  const missing = (seen: readonly Placed[], wanted: readonly Placed[]) =>
-    wanted.filter((range) => !covered(range, seen))
-  const { reads = [], writes = [] } = beneath ?? {}
-  const allowed = [...ends(moves, 'to', true), ...writeback.map(below)]
-  const show = (ranges: readonly Placed[]) => `${ranges[0]?.disk}: ${showRanges(ranges)}`
-  const [unread, unwritten] = [
-    missing(reads, ends(done, 'from', false)),
-    missing(writes, ends(done, 'to', true)),
-  ]
-  const extra = writes.filter((write) => !covered(write, allowed))
-  return [
-    ...(unread.length ? [`not read from the disk under the unit, ${show(unread)}`] : []),
-    ...(unwritten.length ? [`not written to the disk under the unit, ${show(unwritten)}`] : []),
-    ...(extra.length ? [`written to the disk under the unit, ${show(extra)} is too much`] : []),
-  ]
-}
-
-/** A volume that keeps its bytes where it likes takes no offloaded copy, and must still write them somewhere. */
-function checkAreas(
-  { writes }: DeviceActivity,
-  moves: readonly Move[],
-  areas: NonNullable<Circumstances['areas']>,
-): string[] {
-  const problems: string[] = []
-  for (const [name, ranges] of areas) {
-    const mine = moves.filter(({ from, to }) => from.disk === name || to.disk === name)
-    if (mine.some(({ offloaded }) => offloaded))
-      problems.push(`no device can copy from or to ${name} by itself`)
-    const written = totalBytes(writes.filter((write) => covered(write, ranges)))
-    const wanted = totalBytes(mine.filter(({ to }) => to.disk === name))
-    if (ranges.length && written < wanted)
-      problems.push(`${written} bytes were written for ${name}, not ${wanted}`)
-  }
-  return problems
-}
-
-/**
- * The devices did a part of the moves of a copy that was cut short, its first `done` bytes at least, each by its way, and
- * nothing besides. Where commands have failed or the device was reset, Copy commands may have come before reads and writes.
- */
-export function judgePart(
-  activity: DeviceActivity | undefined,
-  moves: readonly Move[],
-  done: number,
-  limits: ReadonlyMap<string, CopyCommandLimits>,
-  { writeback = [], areas = new Map(), failed = 0, reset = false, under = new Map() }: Circumstances = {},
-): void {
-  if (!activity) throw new Refusal('device', ['there is no trace of the devices'])
-  const { copySources, copyDestinations, writes } = activity
-  const problems = neverRight(activity, reset ? activity.errors.length : failed)
-  const mayFail = reset || failed !== 0
-  const offloads = mayFail ? moves : moves.filter(({ offloaded }) => offloaded)
-  const free = [...writeback, ...[...areas.values()].flat()]
-  const tooMuch = (seen: readonly Placed[], allowed: readonly Placed[], what: string) => {
-    const extra = seen.filter((range) => !covered(range, allowed))
-    if (extra.length) problems.push(`${what} of ${extra[0]?.disk}: ${showRanges(extra)} is too much`)
-  }
-  problems.push(...checkLimits(activity, limits, mayFail))
-  tooMuch(
-    copySources,
-    offloads.map(({ from, bytes }) => ({ ...from, bytes })),
-    'Copy sources',
-  )
-  tooMuch(
-    copyDestinations,
-    offloads.map(({ to, bytes }) => ({ ...to, bytes })),
-    'Copy destinations',
-  )
-  problems.push(...checkBeneath(activity, moves, firstBytes(moves, done), under, writeback))
-  tooMuch(writes, [...moves.map(({ to, bytes }) => ({ ...to, bytes })), ...free], 'written over the link')
-  for (const way of [true, false]) {
-    const missing = firstBytes(moves, done)
-      .filter(({ offloaded, to }) => offloaded === way && !areas.has(to.disk))
-      .map(({ to, bytes }) => ({ ...to, bytes }))
-      .filter((range) => !covered(range, way ? copyDestinations : writes))
-    const how = way ? 'copied by the device' : 'written'
-    if (missing.length) problems.push(`${showRanges(missing)} of ${missing[0]?.disk} was not ${how}`)
-  }
-  if (problems.length) throw new Refusal('device', problems)
-}
-
 /** The device neither copied nor wrote nor discarded anything. */
 export function judgeUntouched(
   activity: DeviceActivity | undefined,
@@ -196,7 +95,7 @@ export function judgeUntouched(
 }
 
 /** What no copy makes a device do; errors only as many as the case has made. */
-function neverRight(
+export function neverRight(
   { errors, discards, contradictions = [] }: DeviceActivity,
   failed: NonNullable<Circumstances['failed']> = 0,
 ): string[] {
@@ -208,46 +107,4 @@ function neverRight(
     ...(tooFew ? [`reported ${errors.length} errors, not ${failed}`] : []),
     ...discards.map((discard) => `was told to discard: ${discard}`),
   ]
-}
-
-function checkLimits(
-  { copies, copySources, copyDestinations }: DeviceActivity,
-  limits: ReadonlyMap<string, CopyCommandLimits>,
-  mayEndEarly = false,
-): string[] {
-  const problems: string[] = []
-  for (const disk of new Set(copies.map((copy) => copy.disk))) {
-    const limit = limits.get(disk)
-    if (!limit) {
-      problems.push(`a Copy command of ${disk}, which does not take any`)
-      continue
-    }
-    const mine = copies.filter((copy) => copy.disk === disk)
-    const sources = copySources.filter((range) => (range.by ?? range.disk) === disk)
-    const destinations = copyDestinations.filter((range) => range.disk === disk)
-    const check = (value: number, bound: number, what: string) => {
-      if (value > bound) problems.push(`${what} of ${disk}: ${value}, above ${bound}`)
-    }
-    check(Math.max(0, ...sources.map(({ bytes }) => bytes)), limit.rangeBytes, 'bytes in a range')
-    check(Math.max(...mine.map(({ ranges }) => ranges)), limit.ranges, 'ranges in a Copy command')
-    check(Math.max(...mine.map(mostBytes(sources))), limit.commandBytes, 'bytes in a Copy command')
-    check(totalBytes(destinations), mine.length * limit.commandBytes, 'bytes in all Copy commands')
-    const announced = mine.reduce((sum, { ranges }) => sum + ranges, 0)
-    const unseen = mine.every(({ sourcesUnseen }) => sourcesUnseen)
-    const wrong = (seen: number) => (mayEndEarly ? seen > announced : seen !== announced)
-    if ((!unseen && wrong(sources.length)) || wrong(destinations.length)) {
-      problems.push(`Copy commands of ${disk} have done ${destinations.length} of their ${announced} ranges`)
-    }
-  }
-  return problems
-}
-
-/**
- * The bytes of a Copy command. Where its ranges cannot be told from those of others in flight, as many as it may have:
- * those of the longest ranges of its disk. So none exceeds the limit unseen, though a kernel that fills its commands
- * unevenly may be refused while it keeps to the limit.
- */
-function mostBytes(sources: readonly Placed[]): (command: CopyCommand) => number {
-  const lengths = sources.map(({ bytes }) => bytes).sort((a, b) => b - a)
-  return ({ bytes, ranges }) => bytes ?? lengths.slice(0, ranges).reduce((sum, length) => sum + length, 0)
 }

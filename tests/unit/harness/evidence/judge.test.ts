@@ -1,8 +1,9 @@
 import { expect, test } from 'vitest'
 import type { DeviceActivity } from '../../../../harness/evidence/device-trace.ts'
 import type { Move } from '../../../../harness/evidence/judge.ts'
-import { judgeMoves, judgePart, judgeUntouched } from '../../../../harness/evidence/judge-device.ts'
+import { judgeMoves, judgeUntouched } from '../../../../harness/evidence/judge-device.ts'
 import { judgeResult, judgeTracepoints } from '../../../../harness/evidence/judge-guest.ts'
+import { judgePart } from '../../../../harness/evidence/judge-part.ts'
 
 const KiB = 1024
 const limits = new Map([['small', { rangeBytes: 8 * KiB, commandBytes: 32 * KiB, ranges: 4 }]])
