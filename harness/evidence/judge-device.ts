@@ -24,7 +24,7 @@ export interface Circumstances {
   areas?: ReadonlyMap<string, readonly Placed[]>
   /** Commands that ended in an error, and moved nothing; `some`: nobody knows how many, but one at least. */
   failed?: number | 'some'
-  /** The device was reset: commands may have ended in errors, and Copy commands before their last range. */
+  /** The device was reset: any command may have ended in an error, and any Copy command before its last range. */
   reset?: boolean
   /** Disks on which units keep their bytes, by the name of the unit. */
   under?: ReadonlyMap<string, Under>

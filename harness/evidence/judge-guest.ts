@@ -54,3 +54,10 @@ export function judgeTracepoints(
   }
   if (problems.length) throw new Refusal('guest', problems)
 }
+
+/** A call that forbids it has not even tried to read and write: no fallback is traced, whatever came of it. */
+export function judgeNoFallback(traced: readonly TracedCopy[], { fallback }: { fallback: string }): void {
+  const tried = traced.filter(({ event }) => event === fallback)
+  if (tried.length)
+    throw new Refusal('guest', [`${fallback} was traced ${tried.length} times by a call that forbids it`])
+}

@@ -3,10 +3,11 @@ import type { CopyCommand, DeviceActivity } from './device-trace.ts'
 import type { CopyCommandLimits, Placed } from './judge.ts'
 import { totalBytes } from './ranges.ts'
 
+/** @param fruitless so many Copy commands, of any disk, may have ended before their last range */
 export function checkLimits(
   { copies, copySources, copyDestinations }: DeviceActivity,
   limits: ReadonlyMap<string, CopyCommandLimits>,
-  mayEndEarly = false,
+  fruitless = 0,
 ): string[] {
   const problems: string[] = []
   for (const disk of new Set(copies.map((copy) => copy.disk))) {
@@ -25,9 +26,11 @@ export function checkLimits(
     check(Math.max(...mine.map(({ ranges }) => ranges)), limit.ranges, 'ranges in a Copy command')
     check(Math.max(...mine.map(mostBytes(sources))), limit.commandBytes, 'bytes in a Copy command')
     check(totalBytes(destinations), mine.length * limit.commandBytes, 'bytes in all Copy commands')
-    const announced = mine.reduce((sum, { ranges }) => sum + ranges, 0)
+    const byRanges = mine.map(({ ranges }) => ranges).sort((a, b) => b - a)
+    const announced = totalOf(byRanges)
+    const least = totalOf(byRanges.slice(fruitless))
     const unseen = mine.every(({ sourcesUnseen }) => sourcesUnseen)
-    const wrong = (seen: number) => (mayEndEarly ? seen > announced : seen !== announced)
+    const wrong = (seen: number) => seen > announced || seen < least
     if ((!unseen && wrong(sources.length)) || wrong(destinations.length)) {
       problems.push(`Copy commands of ${disk} have done ${destinations.length} of their ${announced} ranges`)
     }
@@ -42,5 +45,9 @@ export function checkLimits(
  */
 function mostBytes(sources: readonly Placed[]): (command: CopyCommand) => number {
   const lengths = sources.map(({ bytes }) => bytes).sort((a, b) => b - a)
-  return ({ bytes, ranges }) => bytes ?? lengths.slice(0, ranges).reduce((sum, length) => sum + length, 0)
+  return ({ bytes, ranges }) => bytes ?? totalOf(lengths.slice(0, ranges))
+}
+
+export function totalOf(numbers: readonly number[]): number {
+  return numbers.reduce((sum, number) => sum + number, 0)
 }

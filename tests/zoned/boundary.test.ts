@@ -101,7 +101,7 @@ kernelCase(
     // QEMU writes the ranges of a command that fit before it fails, which moves the write pointer.
     expect(copied).toBe(MiB(1))
     expect(offloaded).toBe(MiB(1))
-    proof.device(call).reached(copied, 'traced', { reset: true })
+    proof.device(call).reached(copied, 'traced', { failed: 'some' })
     await proof.host(ns).changedUpTo(MiB(8), data, copied)
   },
 )
@@ -120,7 +120,7 @@ kernelCase(
       { flags: NO_FALLBACK },
     )
     proof.guest(call).stopped('EIO', MiB(1), 'offload')
-    proof.device(call).reached(MiB(1), 'offload', { reset: true })
+    proof.device(call).reached(MiB(1), 'offload', { failed: 'some' })
     await proof.host(ns).changedUpTo(MiB(8), data, MiB(1))
   },
 )
@@ -135,7 +135,7 @@ kernelCase(
     await session.zones.append(ns, 0, data)
     const call = await copy({ path, from: ns.at(0), to: ns.at(MiB(3.5)), bytes: data.bytes })
     proof.guest(call).stopped('EIO', 0)
-    proof.device(call).reached(0, 'profile', { reset: true })
+    proof.device(call).untouched()
     await proof.host(ns).unchanged()
     await session.zones.are(ns, { 0: ['implicitly-open', data.bytes] })
   },
@@ -156,7 +156,7 @@ kernelCase(
       { flags: NO_FALLBACK },
     )
     proof.guest(call).refused('EIO')
-    proof.device(call).reached(0, 'offload', { reset: true })
+    proof.device(call).reached(0, 'offload', { failed: 'some' })
     await session.zones.append(ns, end - KiB(64), last)
     await proof.host(ns).unchanged()
     await session.zones.are(ns, { 0: ['implicitly-open', KiB(128)], 2: 'full' })

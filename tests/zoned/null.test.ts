@@ -94,7 +94,7 @@ kernelCase(
     const { copied, offloaded } = proof.guest(call).cutShort('EIO')
     expect(copied).toBe(KiB(512))
     expect(offloaded).toBe(0)
-    proof.device(call).reached(copied, 'traced', { reset: true })
+    proof.device(call).reached(copied, 'traced', { failed: 'some' })
     await proof.host(nb).changedOnly(MiB(2) + KiB(512), data.part(0, KiB(512)))
     await session.zones.are(nb, { 1: 'full' })
   },
@@ -154,7 +154,7 @@ kernelCase(
     ]
     for (const call of calls) {
       proof.guest(call).stopped('EIO', 0)
-      proof.device(call).reached(0, 'profile', { reset: true })
+      proof.device(call).reached(0, 'traced', { failed: 'some' })
     }
     const good = await copy({ path, from: nb.at(MiB(2)), to: nb.at(MiB(8)), bytes: data.bytes })
     proof.guest(good).moved()
@@ -193,7 +193,7 @@ kernelCase(
     const active = await copy({ path, from: nb.at(0), to: nb.at(MiB(8)), bytes: data.bytes })
     for (const [call, errno] of [[open, 'ETOOMANYREFS'] as const, [active, 'EOVERFLOW'] as const]) {
       proof.guest(call).stopped(errno, 0)
-      proof.device(call).reached(0, 'profile', { reset: true })
+      proof.device(call).reached(0, 'traced', { failed: 'some' })
     }
     await proof.host(nb).unchanged()
     await session.zones.are(nb, {
@@ -289,7 +289,7 @@ kernelCase(
       { flags: NO_FALLBACK },
     )
     proof.guest(refused).refused('EIO')
-    proof.device(refused).reached(0, 'offload', { reset: true })
+    proof.device(refused).reached(0, 'offload', { failed: 'some' })
     const call = await copy(
       { path, from: nb.at(0), to: nb.at(MiB(2)), bytes: data.bytes },
       { flags: NO_FALLBACK },

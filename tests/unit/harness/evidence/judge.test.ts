@@ -2,38 +2,9 @@ import { expect, test } from 'vitest'
 import type { DeviceActivity } from '../../../../harness/evidence/device-trace.ts'
 import type { Move } from '../../../../harness/evidence/judge.ts'
 import { judgeMoves, judgeUntouched } from '../../../../harness/evidence/judge-device.ts'
-import { judgeResult, judgeTracepoints } from '../../../../harness/evidence/judge-guest.ts'
-import { judgePart } from '../../../../harness/evidence/judge-part.ts'
+import { judgeNoFallback, judgeResult, judgeTracepoints } from '../../../../harness/evidence/judge-guest.ts'
+import { copied, fallback, idle, KiB, limits, offload, offloaded, range, transfer } from './support.ts'
 
-const KiB = 1024
-const limits = new Map([['small', { rangeBytes: 8 * KiB, commandBytes: 32 * KiB, ranges: 4 }]])
-const idle: DeviceActivity = {
-  ...{ copies: [], copySources: [], copyDestinations: [] },
-  ...{ reads: [], writes: [], discards: [], errors: [] },
-}
-
-const offload: Move = {
-  from: { disk: 'small', offset: 0 },
-  to: { disk: 'small', offset: 64 * KiB },
-  bytes: 16 * KiB,
-  offloaded: true,
-}
-const fallback: Move = { ...offload, offloaded: false }
-const range = (offset: number, bytes: number) => ({ offset, bytes })
-/** Copy commands of one range each. */
-const copied = (...ranges: [at: number, bytes: number][]): DeviceActivity => ({
-  ...idle,
-  copies: ranges.map(([, bytes]) => ({ disk: 'small', ranges: 1, format: 0, bytes })),
-  copySources: ranges.map(([at, bytes]) => ({ disk: 'small', ...range(at, bytes) })),
-  copyDestinations: ranges.map(([at, bytes]) => ({ disk: 'small', ...range(64 * KiB + at, bytes) })),
-})
-const transfer = (offset: number, bytes: number) => ({
-  disk: 'small',
-  ...range(offset, bytes),
-  carriesData: true,
-})
-
-const offloaded = copied([0, 8 * KiB], [8 * KiB, 8 * KiB])
 /** The same, each command changed. */
 const changed = (change: { disk?: string; ranges?: number; bytes?: number }): DeviceActivity => ({
   ...offloaded,
@@ -208,50 +179,12 @@ test('a volume that keeps its bytes where it likes must write as many, and only 
   expect(judge({ ...seen, ...copied([0, 512]) })).toThrow(/Copy destinations of small/)
 })
 
-test('a copy that was cut short did its beginning, and nothing besides', () => {
-  const judge = (activity: DeviceActivity, done: number) => () => judgePart(activity, [offload], done, limits)
-  expect(judge(copied([0, 8 * KiB]), 8 * KiB)).not.toThrow()
-  // More may have been under way.
-  expect(judge(offloaded, 8 * KiB)).not.toThrow()
-  expect(judge(copied([0, 8 * KiB]), 12 * KiB)).toThrow(/65536\+12288 of small was not copied by the device/)
-  expect(judge(copied([8 * KiB, 16 * KiB]), 0)).toThrow(/Copy sources of small: 8192\+16384 is too much/)
-  expect(judge({ ...idle, writes: [transfer(0, 512)] }, 0)).toThrow(/written over the link of small: 0\+512/)
-})
-
-test('what has failed does not stand for what was done in its place', () => {
-  const judge = (activity: DeviceActivity, move: Move) => () =>
-    judgePart(activity, [move], 16 * KiB, limits, { reset: true })
-  const both = { ...offloaded, writes: [transfer(64 * KiB, 16 * KiB)] }
-  expect(judge(both, offload)).not.toThrow()
-  expect(judge(both, fallback)).not.toThrow()
-  expect(judge(offloaded, fallback)).toThrow(/65536\+16384 of small was not written/)
-  expect(judge({ ...both, ...copied() }, offload)).toThrow(/65536\+16384 of small was not copied by the/)
-  expect(
-    judge(
-      { ...both, copyDestinations: [...both.copyDestinations, { disk: 'small', ...range(0, 512) }] },
-      fallback,
-    ),
-  ).toThrow(/Copy destinations of small: 0\+512 is too much/)
-})
-
-test('a Copy command may end before its last range where one has failed or the device was reset', () => {
-  const begun: DeviceActivity = {
-    ...copied([0, 8 * KiB]),
-    copies: [{ disk: 'small', ranges: 2, format: 0, bytes: undefined }],
-  }
-  const judge = (activity: DeviceActivity, o: { failed?: number; reset?: boolean }) => () =>
-    judgePart(activity, [offload], 8 * KiB, limits, o)
-  const early = /have done 1 of their 2 ranges/
-  expect(judge(begun, {})).toThrow(early)
-  expect(judge(begun, { reset: true })).not.toThrow()
-  const failing = { ...begun, errors: ['req_status', 'aio'] }
-  expect(judge(failing, { failed: 2 })).not.toThrow()
-  expect(judge(failing, { failed: 1 })).toThrow(/reported an error: aio/)
-  expect(judge(failing, { reset: true })).not.toThrow()
-  expect(judge({ ...begun, discards: ['dsm'] }, { reset: true })).toThrow(/told to discard/)
-  const more = {
-    ...copied([0, 4 * KiB], [4 * KiB, 4 * KiB]),
-    copies: begun.copies.map((one) => ({ ...one, ranges: 1 })),
-  }
-  expect(judge(more, { reset: true })).toThrow(/have done 2 of their 1 ranges/)
+test('a call that forbids it has not tried to fall back', () => {
+  const names = { offload: 'block_copy_offload', fallback: 'block_copy_fallback' }
+  const place = { device: '259:1', sector: 0 }
+  const traced = (event: string) => ({ event, source: place, destination: place, bytes: 512, error: -5 })
+  expect(() => judgeNoFallback([traced(names.offload)], names)).not.toThrow()
+  expect(() => judgeNoFallback([traced(names.fallback)], names)).toThrow(
+    'guest: block_copy_fallback was traced 1 times by a call that forbids it',
+  )
 })
