@@ -6,6 +6,7 @@ import { tool } from '../fixtures/lab.ts'
 import { sysfsOf } from '../fixtures/partition.ts'
 import type { Session } from '../fixtures/session.ts'
 import type { Target } from '../fixtures/target.ts'
+import { until } from '../fixtures/until.ts'
 
 /** Bytes that the tracepoints say the device has copied. */
 export function offloadedBytes(session: Session, { traced = [] }: CopyCall): number {
@@ -15,14 +16,10 @@ export function offloadedBytes(session: Session, { traced = [] }: CopyCall): num
 
 /** Returns what waits until a disk has ended a read that it had not ended by now (Documentation/block/stat.rst). */
 export async function readsBegin(session: Session, disk: Target): Promise<() => Promise<void>> {
-  const ended = async () => {
-    const stat = await session.must([tool, 'get', `${sysfsOf(disk)}/stat`])
-    return Number(stat.trim().split(/\s+/)[0])
-  }
-  const before = await ended()
-  return async () => {
-    while ((await ended()) === before) {}
-  }
+  const stat = () => session.must([tool, 'get', `${sysfsOf(disk)}/stat`])
+  const ended = (text: string) => Number(text.trim().split(/\s+/)[0])
+  const before = ended(await stat())
+  return () => until(`what ${disk.name} has read`, stat, (text) => ended(text) !== before)
 }
 
 /** Writes to a device in the guest, and then back what it has cached of that. */

@@ -7,6 +7,7 @@ import type { Change } from '../fixtures/proof.ts'
 import type { ScsiUnit } from '../fixtures/scsi-target.ts'
 import type { Session } from '../fixtures/session.ts'
 import { KiB, MiB } from '../fixtures/units.ts'
+import { until } from '../fixtures/until.ts'
 
 /** Types of linux/pr.h. */
 const [writeExclusive, exclusiveAccess] = [1, 2]
@@ -232,7 +233,11 @@ kernelCase(
     await session.set(`${unit.ports}/trans_delay_msecs`, '3000')
     const changing = session.must([tool, 'set', state, '1'])
     // SPC-4, REPORT TARGET PORT GROUPS: 15 is transitioning.
-    while ((await session.must([tool, 'get', state])).trim() !== '15');
+    await until(
+      'the access state of the target ports',
+      () => session.must([tool, 'get', state]),
+      (seen) => seen.trim() === '15',
+    )
     const call = await copy({ path: 'scsi-same-unit', from: unit.at(0), to: unit.at(MiB(8)), bytes: MiB(1) })
     await changing
     proof.guest(call).moved('traced')
