@@ -70,7 +70,7 @@ export interface DeviceActivity {
   errors: string[]
   /** What disks did on behalf of units that keep their bytes on them, whichever way these were moved. */
   beneath?: { reads: Transfer[]; writes: Transfer[] }
-  /** Where two witnesses of the same thing do not say the same. */
+  /** Where two witnesses of the same thing do not say the same, or one cannot be followed: no case expects that. */
   contradictions?: string[]
 }
 

@@ -57,6 +57,16 @@ export function lostEvents(text: string): boolean {
   return match === null || match[1] !== match[2]
 }
 
+/**
+ * Of the events that the tool was told to turn on, those that it has not said are there: without them the trace shows
+ * nothing of what it should, and proves nothing.
+ * @param output of `trace`, a line an event, named as it was told: `trace event=scsi/scsi_dispatch_cmd_done there=yes`
+ */
+export function eventsMissing(output: string, events: readonly string[]): string[] {
+  const there = new Set([...output.matchAll(/^trace event=(\S+) there=yes$/gm)].map(([, name]) => name))
+  return events.filter((event) => !there.has(event))
+}
+
 function parseFields(text: string): Map<string, string[]> {
   const fields = new Map<string, string[]>()
   let current: string[] = []

@@ -6,6 +6,7 @@
  * The CDB of EXTENDED COPY has the length of its parameter list and no ranges: where a copy goes tells block_rq_complete,
  * and both that and where it comes from the trace of the disk under the unit.
  */
+import { effectOf } from './cdb.ts'
 import type { DeviceActivity } from './device-trace.ts'
 import { parseRequestTrace, requestEvent } from './request-trace.ts'
 
@@ -29,7 +30,10 @@ export interface TracedUnit {
 export interface UnitActivity extends DeviceActivity {
   /** How many commands have reached each unit; those of error recovery are not traced. */
   sent: Map<string, number>
-  timeouts: number
+  /** Of them, how many have timed out. */
+  timeouts: Map<string, number>
+  /** What the two kinds of events do not say alike, or what nobody could tell from them. */
+  contradictions: string[]
 }
 
 /** Without the ones of 0 sectors, by which the midlayer says that a command has come to nothing yet. */
@@ -41,20 +45,6 @@ const command =
 const lostOnTheWay = new Set(['DID_TRANSPORT_DISRUPTED', 'DID_NO_CONNECT'])
 
 const outcome = /host=(\w+) .*status=(\w+)\)(?: sense=\((.*)\))?/
-
-/** READ and WRITE by operation code: where the LBA and the number of blocks are in the CDB, and how long. */
-const transfers = new Map<number, { write: boolean; lba: number; blocks: [at: number, bytes: number] }>([
-  [0x08, { write: false, lba: 1, blocks: [4, 1] }],
-  [0x0a, { write: true, lba: 1, blocks: [4, 1] }],
-  [0x28, { write: false, lba: 2, blocks: [7, 2] }],
-  [0x2a, { write: true, lba: 2, blocks: [7, 2] }],
-  [0x88, { write: false, lba: 2, blocks: [10, 4] }],
-  [0x8a, { write: true, lba: 2, blocks: [10, 4] }],
-])
-/** WRITE SAME (10), WRITE SAME (16), COMPARE AND WRITE, FORMAT UNIT */
-const changes = new Set([0x41, 0x93, 0x89, 0x04])
-const unmap = 0x42
-const extendedCopy = 0x83
 
 /** SPC-4, EXTENDED COPY (LID1): a header, a descriptor for each end, and one for each segment. */
 const listBytes = (segments: number) => 16 + 2 * 32 + segments * 28
@@ -71,8 +61,8 @@ export function parseUnitTrace(text: string, units: readonly TracedUnit[]): Unit
   )
   const activity: UnitActivity = {
     ...{ copies: requests.copies, copySources: [], copyDestinations: requests.copyDestinations },
-    ...{ reads: [], writes: [], discards: [], errors: [] },
-    ...{ sent: new Map(units.map(({ name }) => [name, 0])), timeouts: 0 },
+    ...{ reads: [], writes: [], discards: [], errors: [], contradictions: [] },
+    ...{ sent: new Map(units.map(({ name }) => [name, 0])), timeouts: new Map() },
   }
   const copied = new Map<string, number>()
   for (const line of text.split('\n')) {
@@ -90,44 +80,49 @@ export function parseUnitTrace(text: string, units: readonly TracedUnit[]): Unit
     const [code = 0] = cdb
     const what = `${unit.name} ${code.toString(16).padStart(2, '0')}h`
     if (event === 'timeout') {
-      activity.timeouts += 1
+      activity.timeouts.set(unit.name, (activity.timeouts.get(unit.name) ?? 0) + 1)
       activity.errors.push(`${what}: timeout`)
       continue
     }
     const [, hostByte, status, sense] = outcome.exec(rest) ?? []
     if (hostByte === undefined) throw new Error(`cannot read the guest's trace line: ${line.trim()}`)
     if (lostOnTheWay.has(hostByte)) activity.sent.set(unit.name, (activity.sent.get(unit.name) ?? 0) - 1)
-    const transfer = transfers.get(code)
+    const effect = effectOf(cdb)
     if (hostByte !== 'DID_OK' || status !== 'SAM_STAT_GOOD') {
       // What is no copy may well fail, such as a question whether the unit can do something.
-      if (transfer || code === extendedCopy) activity.errors.push(`${what}: ${hostByte} ${status} ${sense}`)
-    } else if (transfer) {
-      const six = code < 0x20
-      const lba = six ? cdb.readUIntBE(1, 3) & 0x1fffff : Number(wide(cdb, transfer.lba, cdb.length))
-      const [at, bytes] = transfer.blocks
-      const blocks = cdb.readUIntBE(at, bytes) || (six ? 256 : 0)
-      const range = { offset: lba * unit.blockSize, bytes: blocks * unit.blockSize }
-      activity[transfer.write ? 'writes' : 'reads'].push({ disk: unit.name, ...range, carriesData: true })
-    } else if (code === extendedCopy) {
-      copied.set(unit.name, (copied.get(unit.name) ?? 0) + 1)
-      if (cdb.readUInt32BE(10) !== listBytes(1))
-        activity.errors.push(`${what}: a parameter list of ${cdb.readUInt32BE(10)} bytes, not one segment`)
-    } else if (code === unmap) {
-      activity.discards.push(what)
-    } else if (changes.has(code)) {
-      activity.writes.push({ disk: unit.name, offset: 0, bytes: 0, carriesData: false })
+      if (effect) activity.errors.push(`${what}: ${hostByte} ${status} ${sense}`)
+      continue
+    }
+    switch (effect?.does) {
+      case 'read':
+      case 'write': {
+        const range = { offset: effect.lba * unit.blockSize, bytes: effect.blocks * unit.blockSize }
+        const list = effect.does === 'write' ? activity.writes : activity.reads
+        list.push({ disk: unit.name, ...range, carriesData: true })
+        break
+      }
+      case 'copy':
+        copied.set(unit.name, (copied.get(unit.name) ?? 0) + 1)
+        if (effect.listBytes !== listBytes(1))
+          activity.contradictions.push(
+            `${what}: a parameter list of ${effect.listBytes} bytes, not one segment`,
+          )
+        break
+      case 'unmap':
+        activity.discards.push(what)
+        break
+      case 'change':
+        activity.writes.push({ disk: unit.name, offset: 0, bytes: 0, carriesData: false })
+        break
     }
   }
   for (const { name } of units) {
     const ended = activity.copies.filter(({ disk }) => disk === name).length
     const commands = copied.get(name) ?? 0
     if (ended !== commands)
-      activity.errors.push(`${name}: ${ended} copies have ended well, and ${commands} EXTENDED COPY commands`)
+      activity.contradictions.push(
+        `${name}: ${ended} copies have ended well, and ${commands} EXTENDED COPY commands`,
+      )
   }
   return activity
-}
-
-/** READ (10) and WRITE (10) have an LBA of 4 bytes, READ (16) and WRITE (16) one of 8. */
-function wide(cdb: Buffer, at: number, length: number): bigint {
-  return length === 16 ? cdb.readBigUInt64BE(at) : BigInt(cdb.readUInt32BE(at))
 }

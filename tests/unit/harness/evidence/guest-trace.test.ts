@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { lostEvents, parseGuestTrace } from '../../../../harness/evidence/guest-trace.ts'
+import { eventsMissing, lostEvents, parseGuestTrace } from '../../../../harness/evidence/guest-trace.ts'
 
 const events = ['block_copy_offload', 'block_copy_fallback']
 const header = '# tracer: nop\n#\n# entries-in-buffer/entries-written: 2/2   #P:2\n#\n'
@@ -38,4 +38,13 @@ test('lost events are noticed', () => {
   expect(lostEvents(header)).toBe(false)
   expect(lostEvents(header.replace('2/2', '2/500'))).toBe(true)
   expect(lostEvents('')).toBe(true)
+})
+
+test('an event that the tool does not say is there is missing', () => {
+  const events = ['scsi/scsi_dispatch_cmd_done', 'block_rq_complete']
+  const [done, complete] = ['scsi/scsi_dispatch_cmd_done there=yes', 'block_rq_complete there=yes']
+  expect(eventsMissing(`trace event=${done}\ntrace event=${complete}\n`, events)).toEqual([])
+  const without = `trace event=${done}\ntrace event=block_rq_complete there=no\n`
+  expect(eventsMissing(without, events)).toEqual(['block_rq_complete'])
+  expect(eventsMissing('', events)).toEqual(events)
 })
