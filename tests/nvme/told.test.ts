@@ -66,12 +66,14 @@ kernelCase(
     // Two seconds of commands: those after the first ones find no memory.
     await session.setQueue(ns, session.profile.sysfs.limit, String(KiB(64)))
     // The default of ignore-gfp-wait spares what may sleep, such as all that the guest's programs need.
-    const failslab = (name: string, value: number) =>
-      session.set(`/sys/kernel/debug/failslab/${name}`, String(value))
-    await failslab('verbose', 0)
-    await failslab('times', -1)
+    const faults = 1_000_000
+    const failslab = '/sys/kernel/debug/failslab'
+    const left = async () => Number(await session.must([tool, 'get', `${failslab}/times`]))
+    await session.set(`${failslab}/verbose`, '0')
+    await session.set(`${failslab}/times`, String(faults))
     const copying = await session.begin({ path, from: ns.at(0), to: ns.at(MiB(8)), bytes: data.bytes })
-    await failslab('probability', 100)
+    await session.set(`${failslab}/probability`, '100')
+    while ((await left()) === faults) await copying.underWay()
     const call = await copying.done()
     await session.restore()
     proof.guest(call).moved()
