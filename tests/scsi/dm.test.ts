@@ -1,7 +1,7 @@
 // Device mapper over units.
 import { expect } from 'vitest'
 import { kernelCase } from '../fixtures/case.ts'
-import { linear } from '../fixtures/rows.ts'
+import { linear, mirror } from '../fixtures/rows.ts'
 import { KiB, MiB } from '../fixtures/units.ts'
 
 kernelCase(
@@ -103,5 +103,32 @@ kernelCase(
     proof.guest(call).moved()
     proof.device(call).moved()
     await proof.host(volume).changedOnly(MiB(8), data)
+  },
+)
+
+kernelCase(
+  'scsi/072',
+  'the resync of a mirror from one unit of a target to another is offloaded',
+  {
+    offloads: ['dm-kcopyd', 'scsi-cross-unit'],
+    needs: ['in_kernel', 'CONFIG_DM_MIRROR', 'tracepoints'],
+  },
+  async ({ session, disk, dm, pattern, proof }) => {
+    const target = await session.target()
+    const [source, destination] = [
+      await target.unit(await disk('large')),
+      await target.unit(await disk('small')),
+    ]
+    const data = pattern(MiB(2))
+    await source.write(MiB(1), data)
+    const [from, to] = [source.at(MiB(1)), destination.at(MiB(16))]
+    const call = await session.watch({ path: 'dm-kcopyd', from, to, bytes: MiB(2) }, async () => {
+      const volume = await dm.table([mirror([from, to], MiB(2), KiB(256))])
+      await volume.becomes(/ mirror .* 8\/8 1 A+ /)
+    })
+    proof.guest(call).moved('offload')
+    expect(proof.device(call).moved('offload').copies).not.toEqual([])
+    await proof.host(destination).changedOnly(MiB(16), data)
+    await proof.host(source).unchanged()
   },
 )
