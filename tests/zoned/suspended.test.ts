@@ -1,7 +1,7 @@
 // A table over zones is suspended while a copy through it fails: nobody can ask for the write pointer until the resume.
 import { expect } from 'vitest'
 import { type CaseTools, kernelCase } from '../fixtures/case.ts'
-import type { CopyOptions } from '../fixtures/copy.ts'
+import { type CopyOptions, NO_FALLBACK } from '../fixtures/copy.ts'
 import { tool } from '../fixtures/lab.ts'
 import type { NullBlk } from '../fixtures/null-blk.ts'
 import { KiB, MiB } from '../fixtures/units.ts'
@@ -69,5 +69,24 @@ kernelCase(
     proof.device(call).fellBack({ failed: 1 })
     await proof.host(volume).changedOnly(to, data)
     await writable(tools, { nb, volume }, to + data.bytes)
+  },
+)
+
+kernelCase(
+  'zoned/069',
+  'dm-linear is suspended while a copy without fallback fails: the next write after the resume succeeds at once',
+  {
+    offloads: ['dm-linear', 'dm-linear-zoned', 'null-zoned'],
+    needs: ['CONFIG_BLK_DEV_NULL_BLK_FAULT_INJECTION'],
+  },
+  async (tools) => {
+    const { proof } = tools
+    const { nb, volume, copying, to } = await unanswered(tools, { flags: NO_FALLBACK })
+    const call = await copying.done()
+    await volume.resume()
+    proof.guest(call).refused('ETIMEDOUT')
+    proof.device(call).untouched({ failed: 1 })
+    await proof.host(volume).unchanged()
+    await writable(tools, { nb, volume }, to)
   },
 )
