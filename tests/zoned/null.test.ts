@@ -83,7 +83,7 @@ kernelCase(
 
 kernelCase(
   'zoned/043',
-  'null_blk: a destination that goes on behind the capacity: EIO, and all that can be written is copied',
+  'null_blk: a destination that goes on behind the capacity: EIO, and what was written until then counts',
   { needs: ['CONFIG_BLK_DEV_NULL_BLK', 'CONFIG_BLK_DEV_ZONED'], offloads: 'null-zoned' },
   async ({ session, copy, pattern, proof }) => {
     const nb = await zoned({ session }, { capacityBytes: MiB(1), conventional: 1 })
