@@ -10,7 +10,7 @@ import type { Volume } from '../fixtures/volume.ts'
 import { retrace } from './retrace.ts'
 
 /** What could not be offloaded while a table was suspended: the size in which the series reads and writes. */
-const pieceBytes = KiB(256)
+const pieceBytes = MiB(1)
 
 /** One piece waits for the resume and is read and written; then the device is asked again. */
 function offloadedAfterwards({ proof }: CaseTools, call: CopyCall): void {
@@ -25,14 +25,14 @@ async function waitsForResume(tools: CaseTools, suspended: 'from' | 'to') {
   const { disk, pattern, proof, dm, session } = tools
   const ns = await disk('large')
   const volumes = { from: await dm.linear(ns, MiB(1), MiB(8)), to: await dm.linear(ns, MiB(16), MiB(8)) }
-  const data = pattern(MiB(1))
+  const data = pattern(MiB(4))
   await volumes.from.write(0, data)
   await volumes[suspended].suspend()
   const copying = await session.begin({
     path: 'dm-linear',
     from: volumes.from.at(0),
     to: volumes.to.at(MiB(2)),
-    bytes: MiB(1),
+    bytes: data.bytes,
   })
   await volumes[suspended].resume()
   const call = await copying.done()
@@ -96,14 +96,14 @@ kernelCase(
     const { disk, pattern, proof, dm, session } = tools
     const ns = await disk('large')
     const to = await dm.linear(ns, MiB(16), MiB(8))
-    const data = pattern(MiB(1))
+    const data = pattern(MiB(4))
     await ns.write(0, data)
     await to.suspend()
     const copying = await session.begin({
       path: 'dm-linear',
       from: ns.at(0),
       to: to.at(KiB(4)),
-      bytes: MiB(1),
+      bytes: data.bytes,
     })
     await to.load([linear(ns, MiB(4), MiB(8))])
     await to.resume()
@@ -144,14 +144,14 @@ kernelCase(
     const lowest = await dm.linear(ns, MiB(1), MiB(30))
     const middle = await dm.linear(lowest, MiB(15), MiB(12))
     const volume = await dm.linear(middle, KiB(4), MiB(8))
-    const data = pattern(MiB(1))
+    const data = pattern(MiB(4))
     await ns.write(0, data)
     await middle.suspend()
     const copying = await session.begin({
       path: 'dm-linear',
       from: ns.at(0),
       to: volume.at(MiB(2)),
-      bytes: MiB(1),
+      bytes: data.bytes,
     })
     await middle.load([linear(lowest, MiB(3), MiB(12))])
     await middle.resume()
@@ -167,7 +167,7 @@ kernelCase(
   { needs: ['CONFIG_BLK_DEV_DM', 'CONFIG_DM_DELAY'] },
   async ({ disk, pattern, proof, dm, session }) => {
     const ns = await disk('large')
-    // Four writes of 256 KiB at a time: all of them would take 6 s.
+    // Four writes of 1 MiB at a time, so that most wait for others.
     const to = await dm.linear(await dm.table([delay(ns, MiB(16), MiB(16), 500)]), 0, MiB(16))
     const data = pattern(MiB(12))
     await ns.write(0, data)
@@ -223,14 +223,14 @@ kernelCase(
   { needs: ['CONFIG_DM_CRYPT', 'CONFIG_DM_DELAY', 'tracepoints'] },
   async ({ disk, pattern, proof, dm, session }) => {
     const ns = await disk('large')
-    // Reads and writes of 256 KiB, four at a time: 16 s
-    const late = await dm.table([delay(ns, 0, ns.bytes, 1000)])
+    // Reads and writes of 1 MiB, four at a time: 12 s
+    const late = await dm.table([delay(ns, 0, ns.bytes, 2000)])
     const tables = {
-      from: [crypt(late, 0, MiB(8), pattern(64).data)],
-      to: [crypt(late, MiB(16), MiB(8), pattern(64).data)],
+      from: [crypt(late, 0, MiB(12), pattern(64).data)],
+      to: [crypt(late, MiB(16), MiB(12), pattern(64).data)],
     }
     const [from, to] = [await dm.table(tables.from), await dm.table(tables.to)]
-    const data = pattern(MiB(8))
+    const data = pattern(MiB(12))
     await from.write(0, data)
     const request = { path: 'dm-crypt', from: from.at(0), to: to.at(0), bytes: data.bytes } as const
     const copying = await session.begin(request)

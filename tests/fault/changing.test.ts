@@ -181,7 +181,7 @@ kernelCase(
   'the source is removed while a copy from it is under way: an error, and what is said to be copied is',
   { needs: ['CONFIG_BLK_DEV_NULL_BLK', 'CONFIG_BLK_DEV_DM'] },
   async ({ disk, session, dm, proof }) => {
-    const nb = await slowDisk(session, { hwQueueDepth: 64, completionNs: 400_000_000 })
+    const nb = await slowDisk(session, { bytes: MiB(8), hwQueueDepth: 64, completionNs: 400_000_000 })
     const to = await dm.linear(await disk('scsi0'), MiB(1), nb.bytes)
     // What it has read by then waits, so that the rest of it cannot be read before the source is gone.
     await to.suspend()

@@ -61,21 +61,15 @@ kernelCase(
   { needs: ['CONFIG_DM_DELAY'] },
   async ({ disk, copy, pattern, proof, dm }) => {
     const [under, to] = [await disk('large'), await disk('scsi0')]
-    const from = await dm.table([
-      delay(under, 0, KiB(256), 500),
-      error(KiB(256)),
-      linear(under, MiB(1), KiB(512)),
-    ])
-    const data = pattern(KiB(256))
+    const from = await dm.table([delay(under, 0, MiB(1), 500), error(MiB(1)), linear(under, MiB(4), MiB(2))])
+    const data = pattern(MiB(1))
     await from.write(0, data)
-    const rest = pattern(KiB(512))
-    await from.write(KiB(512), rest)
-    const call = await copy({ path: 'never', from: from.at(0), to: to.at(0), bytes: MiB(1) })
-    expect(proof.guest(call).cutShort('EIO')).toEqual({ copied: KiB(256), offloaded: 0 })
-    proof.device(call).reached(KiB(256), 'fallback')
-    await proof
-      .host(to)
-      .changedUpTo(0, Buffer.concat([data.data, Buffer.alloc(KiB(256)), rest.data]), KiB(256))
+    const rest = pattern(MiB(2))
+    await from.write(MiB(2), rest)
+    const call = await copy({ path: 'never', from: from.at(0), to: to.at(0), bytes: MiB(4) })
+    expect(proof.guest(call).cutShort('EIO')).toEqual({ copied: MiB(1), offloaded: 0 })
+    proof.device(call).reached(MiB(1), 'fallback')
+    await proof.host(to).changedUpTo(0, Buffer.concat([data.data, Buffer.alloc(MiB(1)), rest.data]), MiB(1))
     await proof.host(from).unchanged()
   },
 )

@@ -189,13 +189,13 @@ kernelCase(
   async ({ session, disk, copy, pattern, proof }) => {
     const target = await session.target()
     const [from, to] = [await target.unit(await disk('large')), await target.unit(await disk('bad'))]
-    const data = pattern(MiB(1))
+    const data = pattern(MiB(3))
     await from.write(0, data)
-    // Of reads and writes of 256 KiB the third fails.
-    const at = MiB(12) - KiB(640)
-    const call = await copy({ path: 'scsi-cross-unit', from: from.at(0), to: to.at(at), bytes: MiB(1) })
+    // Of reads and writes of 1 MiB the third fails.
+    const at = MiB(12) - KiB(2560)
+    const call = await copy({ path: 'scsi-cross-unit', from: from.at(0), to: to.at(at), bytes: MiB(3) })
     const { copied, offloaded } = proof.guest(call).cutShort('EIO')
-    expect([copied, offloaded]).toEqual([KiB(512), 0])
+    expect([copied, offloaded]).toEqual([MiB(2), 0])
     proof.device(call).reached(copied, 'fallback', { failed: 'some' })
     await proof.host(to).changedUpTo(at, data, copied)
     await proof.host(from).unchanged()
@@ -209,12 +209,12 @@ kernelCase(
   async ({ session, disk, copy, pattern, proof }) => {
     const target = await session.target()
     const [from, to] = [await target.unit(await disk('bad')), await target.unit(await disk('large'))]
-    const data = pattern(MiB(1))
-    const at = MiB(4) - KiB(640)
+    const data = pattern(MiB(3))
+    const at = MiB(4) - KiB(2560)
     await from.write(at, data)
-    const call = await copy({ path: 'scsi-cross-unit', from: from.at(at), to: to.at(0), bytes: MiB(1) })
+    const call = await copy({ path: 'scsi-cross-unit', from: from.at(at), to: to.at(0), bytes: MiB(3) })
     const { copied, offloaded } = proof.guest(call).cutShort('EIO')
-    expect([copied, offloaded]).toEqual([KiB(512), 0])
+    expect([copied, offloaded]).toEqual([MiB(2), 0])
     proof.device(call).reached(copied, 'fallback', { failed: 'some' })
     await proof.host(to).changedUpTo(0, data, copied)
     await proof.host(from).unchanged()
@@ -227,7 +227,7 @@ kernelCase(
   { offloads: 'scsi-same-unit', needs: ['limits'] },
   async ({ session, disk, copy, pattern, proof }) => {
     const unit = await (await session.target()).unit(await disk('large'))
-    const data = pattern(MiB(1))
+    const data = pattern(MiB(4))
     await unit.write(0, data)
     const state = `${unit.ports}/alua_access_state`
     await session.set(`${unit.ports}/trans_delay_msecs`, '3000')
@@ -238,11 +238,16 @@ kernelCase(
       () => session.must([tool, 'get', state]),
       (seen) => seen.trim() === '15',
     )
-    const call = await copy({ path: 'scsi-same-unit', from: unit.at(0), to: unit.at(MiB(8)), bytes: MiB(1) })
+    const call = await copy({
+      path: 'scsi-same-unit',
+      from: unit.at(0),
+      to: unit.at(MiB(8)),
+      bytes: data.bytes,
+    })
     await changing
     proof.guest(call).moved('traced')
     proof.device(call).moved('traced', { failed: 'some' })
-    expect(call.results[0]?.offloaded).toBe(String(KiB(768)))
+    expect(call.results[0]?.offloaded).toBe(String(MiB(3)))
     await proof.host(unit).changedOnly(MiB(8), data)
   },
 )

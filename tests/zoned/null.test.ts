@@ -86,16 +86,16 @@ kernelCase(
   'null_blk: a destination that goes on behind the capacity: EIO, and what was written until then counts',
   { needs: ['CONFIG_BLK_DEV_NULL_BLK', 'CONFIG_BLK_DEV_ZONED'], offloads: 'null-zoned' },
   async ({ session, copy, pattern, proof }) => {
-    const nb = await zoned({ session }, { capacityBytes: MiB(1), conventional: 1 })
-    const data = pattern(MiB(2))
+    const nb = await zoned({ session }, { zoneBytes: MiB(4), capacityBytes: MiB(2), conventional: 1 })
+    const data = pattern(MiB(3))
     await nb.write(0, data)
-    await session.zones.append(nb, MiB(2), data.part(0, KiB(512)))
-    const call = await copy({ path, from: nb.at(0), to: nb.at(MiB(2) + KiB(512)), bytes: MiB(1) })
+    await session.zones.append(nb, MiB(4), data.part(0, MiB(1)))
+    const call = await copy({ path, from: nb.at(0), to: nb.at(MiB(5)), bytes: MiB(2) })
     const { copied, offloaded } = proof.guest(call).cutShort('EIO')
-    expect(copied).toBe(KiB(512))
+    expect(copied).toBe(MiB(1))
     expect(offloaded).toBe(0)
     proof.device(call).reached(copied, 'traced', { failed: 'some' })
-    await proof.host(nb).changedOnly(MiB(2) + KiB(512), data.part(0, KiB(512)))
+    await proof.host(nb).changedOnly(MiB(5), data.part(0, MiB(1)))
     await session.zones.are(nb, { 1: 'full' })
   },
 )
