@@ -2,7 +2,7 @@
 import { expect } from 'vitest'
 import { kernelCase } from '../fixtures/case.ts'
 import { delay, error, linear } from '../fixtures/rows.ts'
-import { KiB, MiB } from '../fixtures/units.ts'
+import { MiB } from '../fixtures/units.ts'
 
 kernelCase(
   'fault/050',

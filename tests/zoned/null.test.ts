@@ -86,7 +86,11 @@ kernelCase(
   'null_blk: a destination that goes on behind the capacity: EIO, and what was written until then counts',
   { needs: ['CONFIG_BLK_DEV_NULL_BLK', 'CONFIG_BLK_DEV_ZONED'], offloads: 'null-zoned' },
   async ({ session, copy, pattern, proof }) => {
-    const nb = await zoned({ session }, { zoneBytes: MiB(4), capacityBytes: MiB(2), conventional: 1 })
+    // A command for all of it, which fails; reads and writes of 1 MiB, of which the second fails.
+    const nb = await session.nullBlk({
+      ...{ bytes: MiB(16), maxCopySectors: 4096 },
+      zoned: { zoneBytes: MiB(4), capacityBytes: MiB(2), conventional: 1 },
+    })
     const data = pattern(MiB(3))
     await nb.write(0, data)
     await session.zones.append(nb, MiB(4), data.part(0, MiB(1)))
