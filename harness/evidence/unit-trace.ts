@@ -28,8 +28,10 @@ export interface TracedUnit {
 }
 
 export interface UnitActivity extends DeviceActivity {
-  /** How many commands have reached each unit; those of error recovery are not traced. */
+  /** How many commands each unit was sent; those of error recovery are not traced. */
   sent: Map<string, number>
+  /** Of them, how many the transport has not delivered, or has lost the answer to. */
+  lost: Map<string, number>
   /** Of them, how many have timed out. */
   timeouts: Map<string, number>
   /** What the two kinds of events do not say alike, or what nobody could tell from them. */
@@ -41,7 +43,7 @@ const completedCopy = / block_rq_complete: \d+,\d+ F?CW.* \+ [1-9]\d* .*\[0\]/
 
 const command =
   /: scsi_dispatch_cmd_(start|done|timeout): host_no=(\d+) channel=(\d+) id=(\d+) lun=(\d+) .*\braw=([0-9a-f ]+)\)(.*)$/
-/** What the transport says when it has not delivered a command. */
+/** What the transport says of a command that the unit may not have got, or has got before it went. */
 const lostOnTheWay = new Set(['DID_TRANSPORT_DISRUPTED', 'DID_NO_CONNECT'])
 
 const outcome = /host=(\w+) .*status=(\w+)\)(?: sense=\((.*)\))?/
@@ -62,7 +64,7 @@ export function parseUnitTrace(text: string, units: readonly TracedUnit[]): Unit
   const activity: UnitActivity = {
     ...{ copies: requests.copies, copySources: [], copyDestinations: requests.copyDestinations },
     ...{ reads: [], writes: [], discards: [], errors: [], contradictions: [] },
-    ...{ sent: new Map(units.map(({ name }) => [name, 0])), timeouts: new Map() },
+    ...{ sent: new Map(units.map(({ name }) => [name, 0])), lost: new Map(), timeouts: new Map() },
   }
   const copied = new Map<string, number>()
   for (const line of text.split('\n')) {
@@ -86,7 +88,7 @@ export function parseUnitTrace(text: string, units: readonly TracedUnit[]): Unit
     }
     const [, hostByte, status, sense] = outcome.exec(rest) ?? []
     if (hostByte === undefined) throw new Error(`cannot read the guest's trace line: ${line.trim()}`)
-    if (lostOnTheWay.has(hostByte)) activity.sent.set(unit.name, (activity.sent.get(unit.name) ?? 0) - 1)
+    if (lostOnTheWay.has(hostByte)) activity.lost.set(unit.name, (activity.lost.get(unit.name) ?? 0) + 1)
     const effect = effectOf(cdb)
     if (hostByte !== 'DID_OK' || status !== 'SAM_STAT_GOOD') {
       // What is no copy may well fail, such as a question whether the unit can do something.
