@@ -64,8 +64,8 @@ export interface DeviceActivity {
   copyDestinations: (Range & { disk: string })[]
   reads: Transfer[]
   writes: Transfer[]
-  /** Dataset Management commands (discards) as QEMU words them; its lines do not say of which namespace. */
-  discards: string[]
+  /** Commands that do none of this, such as discards (of which QEMU does not say the namespace) and resets of zones; no flushes. */
+  others: string[]
   /** Errors that the device reported, as QEMU words them. */
   errors: string[]
   /** What disks did on behalf of units that keep their bytes on them, whichever way these were moved. */
@@ -116,7 +116,7 @@ export function parseDeviceTrace(
     copies: lines.copies,
     copySources: lines.sources,
     copyDestinations: lines.destinations,
-    ...{ reads: [], writes: [], discards: [], errors: [] },
+    ...{ reads: [], writes: [], others: [], errors: [] },
   }
   const scsiLengths = new Map<string, number>()
 
@@ -181,7 +181,7 @@ export function parseDeviceTrace(
       default:
         if (event.startsWith('pci_nvme_err_')) activity.errors.push(`${event.slice(13)} ${rest}`)
         if (event.startsWith('pci_nvme_dsm'))
-          activity.discards.push(line.slice(line.indexOf('pci_nvme_dsm') + 9))
+          activity.others.push(line.slice(line.indexOf('pci_nvme_dsm') + 9))
     }
   }
   return activity

@@ -24,6 +24,8 @@ export interface Circumstances {
   areas?: ReadonlyMap<string, readonly Placed[]>
   /** Commands that ended in an error, and moved nothing; `some`: nobody knows how many, but one at least. */
   failed?: number | 'some'
+  /** Commands that neither copy, read nor write. */
+  others?: number
   /** The device was reset: any command may have ended in an error, and any Copy command before its last range. */
   reset?: boolean
   /** Disks on which units keep their bytes, by the name of the unit. */
@@ -46,11 +48,11 @@ export function judgeMoves(
   activity: DeviceActivity | undefined,
   moves: readonly Move[],
   limits: ReadonlyMap<string, CopyCommandLimits>,
-  { writeback = [], areas = new Map(), failed = 0, under = new Map() }: Circumstances = {},
+  { writeback = [], areas = new Map(), failed = 0, others = 0, under = new Map() }: Circumstances = {},
 ): void {
   if (!activity) throw new Refusal('device', ['there is no trace of the devices'])
   const { copies, copySources, copyDestinations, reads, writes } = activity
-  const problems = neverRight(activity, failed)
+  const problems = neverRight(activity, failed, others)
   const offloads = moves.filter(({ offloaded }) => offloaded)
   const fallbacks = moves.filter(({ offloaded }) => !offloaded)
   const seen = ({ disk }: { disk: string }) => !areas.has(disk)
@@ -80,7 +82,7 @@ export function judgeMoves(
   if (problems.length) throw new Refusal('device', problems)
 }
 
-/** The device neither copied nor wrote nor discarded anything. */
+/** The device neither copied nor wrote anything, nor was it told anything else but to read. */
 export function judgeUntouched(
   activity: DeviceActivity | undefined,
   failed: Circumstances['failed'] = 0,
@@ -94,10 +96,11 @@ export function judgeUntouched(
   if (problems.length) throw new Refusal('device', problems)
 }
 
-/** What no copy makes a device do; errors only as many as the case has made. */
+/** What no copy makes a device do; errors and other commands only as many as the case has made. */
 export function neverRight(
-  { errors, discards, contradictions = [] }: DeviceActivity,
+  { errors, others: seen, contradictions = [] }: DeviceActivity,
   failed: NonNullable<Circumstances['failed']> = 0,
+  others = 0,
 ): string[] {
   const wrong = failed === 'some' ? !errors.length : errors.length !== failed
   const tooFew = errors.length < (failed === 'some' ? 1 : failed)
@@ -105,6 +108,7 @@ export function neverRight(
     ...contradictions,
     ...(wrong ? errors.map((error) => `reported an error: ${error}`) : []),
     ...(tooFew ? [`reported ${errors.length} errors, not ${failed}`] : []),
-    ...discards.map((discard) => `was told to discard: ${discard}`),
+    ...(seen.length > others ? seen.map((one) => `was told besides: ${one}`) : []),
+    ...(seen.length < others ? [`was told ${seen.length} other things, not ${others}`] : []),
   ]
 }

@@ -16,11 +16,12 @@ export function judgePart(
   moves: readonly Move[],
   done: number,
   limits: ReadonlyMap<string, CopyCommandLimits>,
-  { writeback = [], areas = new Map(), failed = 0, reset = false, under = new Map() }: Circumstances = {},
+  o: Circumstances = {},
 ): void {
+  const { writeback = [], areas = new Map(), failed = 0, others = 0, reset = false, under = new Map() } = o
   if (!activity) throw new Refusal('device', ['there is no trace of the devices'])
   const { copies, copySources, copyDestinations, errors, reads, writes } = activity
-  const problems = neverRight(activity, reset ? errors.length : failed)
+  const problems = neverRight(activity, reset ? errors.length : failed, others)
   if (reset && !copies.length && !reads.length && !writes.length && !errors.length)
     problems.push('had no command that a reset could have met')
   const fruitless = reset ? copies.length : errors.length

@@ -20,7 +20,7 @@ const completion = /: block_rq_complete: (\d+),(\d+) ([A-Z]+) \([^)]*\) (\d+) \+
 export function parseRequestTrace(text: string, disks: ReadonlyMap<string, string>): DeviceActivity {
   const activity: DeviceActivity = {
     ...{ copies: [], copySources: [], copyDestinations: [] },
-    ...{ reads: [], writes: [], discards: [], errors: [] },
+    ...{ reads: [], writes: [], others: [], errors: [] },
   }
   for (const line of text.split('\n')) {
     if (!line.includes(': block_rq_complete: ')) continue
@@ -41,10 +41,8 @@ export function parseRequestTrace(text: string, disks: ReadonlyMap<string, strin
       activity.writes.push({ ...range, carriesData: true })
     } else if (operation.startsWith('R')) {
       activity.reads.push({ ...range, carriesData: true })
-    } else if (operation.startsWith('D')) {
-      activity.discards.push(`${disk} ${range.offset}+${range.bytes}`)
     } else if (operation !== 'F' && !operation.startsWith('FF')) {
-      activity.errors.push(`${disk} has an operation of no copy: ${line.trim()}`)
+      activity.others.push(`${disk} ${letters} ${range.offset}+${range.bytes}`)
     }
   }
   return activity
@@ -58,7 +56,7 @@ export function merged(first: DeviceActivity, second: DeviceActivity): DeviceAct
     copyDestinations: [...first.copyDestinations, ...second.copyDestinations],
     reads: [...first.reads, ...second.reads],
     writes: [...first.writes, ...second.writes],
-    discards: [...first.discards, ...second.discards],
+    others: [...first.others, ...second.others],
     errors: [...first.errors, ...second.errors],
     beneath: {
       reads: [...(first.beneath?.reads ?? []), ...(second.beneath?.reads ?? [])],

@@ -63,7 +63,7 @@ export function parseUnitTrace(text: string, units: readonly TracedUnit[]): Unit
   )
   const activity: UnitActivity = {
     ...{ copies: requests.copies, copySources: [], copyDestinations: requests.copyDestinations },
-    ...{ reads: [], writes: [], discards: [], errors: [], contradictions: [] },
+    ...{ reads: [], writes: [], others: [], errors: [], contradictions: [] },
     ...{ sent: new Map(units.map(({ name }) => [name, 0])), lost: new Map(), timeouts: new Map() },
   }
   const copied = new Map<string, number>()
@@ -111,7 +111,7 @@ export function parseUnitTrace(text: string, units: readonly TracedUnit[]): Unit
           )
         break
       case 'unmap':
-        activity.discards.push(what)
+        activity.others.push(what)
         break
       case 'change':
         activity.writes.push({ disk: unit.name, offset: 0, bytes: 0, carriesData: false })

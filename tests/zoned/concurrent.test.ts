@@ -128,7 +128,7 @@ kernelCase(
     const call = await copying.done()
     const { copied } = proof.guest(call).cutShort('EIO')
     expect(copied).toBeLessThan(data.bytes)
-    proof.device(call).reached(0, 'traced', { failed: 'some' })
+    proof.device(call).reached(0, 'traced', { failed: 'some', others: 1 })
     await session.zones.are(nb, {})
     const again = await copy({ ...request, bytes: KiB(1) })
     proof.guest(again).moved()

@@ -185,8 +185,8 @@ test('errors of the device are kept', () => {
 })
 
 test('discards are kept', () => {
-  const { discards } = parse('pci_nvme_dsm nr 1 attr 0x4', 'pci_nvme_dsm_deallocate slba 64 nlb 8')
-  expect(discards).toEqual(['dsm nr 1 attr 0x4', 'dsm_deallocate slba 64 nlb 8'])
+  const { others } = parse('pci_nvme_dsm nr 1 attr 0x4', 'pci_nvme_dsm_deallocate slba 64 nlb 8')
+  expect(others).toEqual(['dsm nr 1 attr 0x4', 'dsm_deallocate slba 64 nlb 8'])
 })
 
 test('a trace works when it has seen the disks being found', () => {

@@ -71,7 +71,7 @@ test('a Copy command may end before its last range where it has failed or the de
   expect(judge(failing, { failed: 2 })).not.toThrow()
   expect(judge(failing, { failed: 1 })).toThrow(/reported an error: aio/)
   expect(judge(failing, { reset: true })).not.toThrow()
-  expect(judge({ ...begun, discards: ['dsm'] }, { reset: true })).toThrow(/told to discard/)
+  expect(judge({ ...begun, others: ['dsm'] }, { reset: true })).toThrow(/told besides/)
   // Two have failed and may have done nothing; the third has not.
   const three = { ...failing, copies: [...begun.copies, ...begun.copies, ...begun.copies] }
   expect(judge(three, { failed: 2 })).toThrow(/have done 1 of their 6 ranges/)

@@ -6,7 +6,7 @@ import type { Range } from '../../../../harness/evidence/ranges.ts'
 
 const idle: DeviceActivity = {
   ...{ copies: [], copySources: [], copyDestinations: [] },
-  ...{ reads: [], writes: [], discards: [], errors: [] },
+  ...{ reads: [], writes: [], others: [], errors: [] },
 }
 
 describe('a unit and the disk that it keeps its bytes on', () => {

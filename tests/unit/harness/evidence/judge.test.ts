@@ -54,9 +54,9 @@ test.each<[string, DeviceActivity | undefined, Move, RegExp]>([
   ],
   [
     'a discard',
-    { ...offloaded, discards: ['dsm nr 1 attr 0x4'] },
+    { ...offloaded, others: ['dsm nr 1 attr 0x4'] },
     offload,
-    /was told to discard: dsm nr 1 attr 0x4/,
+    /was told besides: dsm nr 1 attr 0x4/,
   ],
   ['a command above MSRC', changed({ ranges: 5 }), offload, /ranges in a Copy command of small: 5, above 4/],
   ['another disk', changed({ disk: 'nocopy' }), offload, /nocopy, which does not take any/],
@@ -93,7 +93,10 @@ test('commands in flight at once are within the limits when no choice of their r
 test('untouched refuses a write without a range, such as UNMAP', () => {
   const unmap = { disk: 'scsi0', ...range(0, 0), carriesData: false }
   expect(() => judgeUntouched({ ...idle, writes: [unmap] })).toThrow(/was written to: scsi0/)
-  expect(() => judgeUntouched({ ...idle, discards: ['dsm nr 1 attr 0x4'] })).toThrow(/told to discard/)
+  expect(() => judgeUntouched({ ...idle, others: ['dsm nr 1 attr 0x4'] })).toThrow(/told besides/)
+  const reset = { ...offloaded, others: ['null0 ZR 0+4096'] }
+  expect(() => judgeMoves(reset, [offload], limits, { others: 1 })).not.toThrow()
+  expect(() => judgeMoves(offloaded, [offload], limits, { others: 1 })).toThrow(/0 other things, not 1/)
   expect(() => judgeUntouched(offloaded)).toThrow(/saw 2 Copy commands/)
   expect(() => judgeUntouched(undefined)).toThrow(/no trace/)
 })

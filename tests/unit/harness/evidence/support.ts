@@ -6,7 +6,7 @@ export const KiB = 1024
 export const limits = new Map([['small', { rangeBytes: 8 * KiB, commandBytes: 32 * KiB, ranges: 4 }]])
 export const idle: DeviceActivity = {
   ...{ copies: [], copySources: [], copyDestinations: [] },
-  ...{ reads: [], writes: [], discards: [], errors: [] },
+  ...{ reads: [], writes: [], others: [], errors: [] },
 }
 
 export const offload: Move = {

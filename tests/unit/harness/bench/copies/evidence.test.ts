@@ -11,7 +11,7 @@ function activity(inside: number, outside: number, written = outside): DeviceAct
   const range = (bytes: number) => ({ disk: 'near', offset: 0, bytes })
   const copies = inside ? [{ disk: 'near', ranges: 1, format: 0, bytes: inside }] : []
   return {
-    ...{ copies, copySources: [range(inside)], copyDestinations: [range(inside)], discards: [], errors: [] },
+    ...{ copies, copySources: [range(inside)], copyDestinations: [range(inside)], others: [], errors: [] },
     reads: [{ ...range(outside), carriesData: true }],
     writes: [{ ...range(written), carriesData: true }],
   }
