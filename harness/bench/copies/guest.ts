@@ -15,10 +15,16 @@ import { Failure } from '../../failure.ts'
 /** Copies and whatever else is done in the guest (tests/guest). */
 export const blkcopy = '/bin/blkcopy'
 
+/** What to do when copies are not what they ought to be. */
+export const casesFirst = {
+  command: 'copylab run nvme dm scsi',
+  remedy: 'timing a series makes sense when its cases pass',
+}
+
 /** A command that takes longer is a hung guest. */
 const timeoutMs = 300_000
 
-export type MeasuredGuest = Pick<Guest, 'disks' | 'traceLog' | 'exec'>
+export type MeasuredGuest = Pick<Guest, 'disks' | 'traceLog' | 'exec' | 'trouble' | 'consoleTail'>
 
 export class CopyGuest {
   readonly #guest: MeasuredGuest
@@ -54,6 +60,25 @@ export class CopyGuest {
     throw new Failure('infra', `in the guest: ${stderr.toString().trim()} (exit status ${status})`, {
       command: quoted([...argv]),
     })
+  }
+
+  /**
+   * What files in the guest hold, a number each: limits of queues, counters.
+   * @throws when one of them holds anything else
+   */
+  async numbers(files: readonly string[]): Promise<number[]> {
+    const output = await this.run([blkcopy, 'get', ...files])
+    const lines = output.trimEnd().split('\n')
+    if (lines.length === files.length && lines.every((line) => /^\d+$/.test(line))) return lines.map(Number)
+    throw new Error(`in the guest ${files.join(', ')} are not a number each: ${output}`)
+  }
+
+  /** @throws Failure('infra') when the kernel has complained: what was timed until then is no measure of a sound one */
+  async requireSound(): Promise<void> {
+    const trouble = await this.#guest.trouble()
+    if (trouble === undefined) return
+    const tail = await this.#guest.consoleTail(40)
+    throw new Failure('infra', `while copies were timed: ${trouble}\n${tail}`, casesFirst)
   }
 
   /** Runs a command, and gives what the devices did meanwhile. */

@@ -23,7 +23,7 @@ export interface MeasureOptions {
 
 /**
  * After an error the guest is good for nothing: what was made in it is taken away only when all went well.
- * @throws Failure('infra') when a copy fails, or does not go the way that it should
+ * @throws Failure('infra') when a copy fails or does not go the way that it should, or the kernel complains
  */
 export async function measureCopies(
   guest: CopyGuest,
@@ -61,6 +61,7 @@ export async function measureCopies(
       }
       await restore(guest, limits)
       await open.close()
+      await guest.requireSound()
     }
   }
   return measured
@@ -71,16 +72,13 @@ async function limitsOf(
   guest: CopyGuest,
   { queues }: OpenRoute,
   limit: string,
-): Promise<Map<string, string>> {
+): Promise<Map<string, number>> {
   const files = queues.map((device) => `/sys/class/block/${device.slice('/dev/'.length)}/queue/${limit}`)
-  const output = await guest.run([blkcopy, 'get', ...files])
-  const values = output.trimEnd().split('\n')
-  if (values.length !== files.length || !values.every((value) => /^\d+$/.test(value)))
-    throw new Error(`the limits in ${files.join(', ')} are no numbers: ${output}`)
-  return new Map(files.map((file, index) => [file, values[index] as string]))
+  const values = await guest.numbers(files)
+  return new Map(files.map((file, index) => [file, values[index] as number]))
 }
 
-async function restore(guest: CopyGuest, limits: ReadonlyMap<string, string>): Promise<void> {
-  const set = [...limits].flatMap(([file, usual]) => [',', 'set', file, usual]).slice(1)
+async function restore(guest: CopyGuest, limits: ReadonlyMap<string, number>): Promise<void> {
+  const set = [...limits].flatMap(([file, usual]) => [',', 'set', file, String(usual)]).slice(1)
   await guest.run([blkcopy, ...set])
 }

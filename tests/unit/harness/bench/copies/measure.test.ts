@@ -61,6 +61,14 @@ test('what the series or the device does not offload has the other ways only, an
   expect(here.commands[removal - 1]).toMatch(/^\/bin\/blkcopy set \S+ 4194304 , set \S+ 4194304$/)
 })
 
+test('a kernel that complains is not timed', async () => {
+  const asked = measure(1, { trouble: 'BUG: KASAN: x' }, ['nvme'], ['4K'])
+  await expect(asked).rejects.toMatchObject({
+    kind: 'infra',
+    message: 'while copies were timed: BUG: KASAN: x\nits console: BUG: KASAN: x',
+  })
+})
+
 test('a device that can, and does not when it is asked, is no reason but a fault', async () => {
   const asked = (route: string, asked: string, ocfs = 3) => measure(1, { asked, ocfs }, [route], ['4K'])
   const fault = { kind: 'infra', message: expect.stringContaining('is said to offload there, and does not') }

@@ -25,7 +25,7 @@ const file = '/sys/class/block/nvme0n1/queue/copy_max_bytes'
 async function sample(bytes: number, way: Way, script: Script = {}, route: OpenRoute = open) {
   const { guest, commands } = await scriptedGuest(directory, script)
   const asked = new CopyGuest(guest, new AbortController().signal)
-  const limits = new Map([[file, '4194304']])
+  const limits = new Map([[file, 4194304]])
   const taken = await takeSample(asked, { route: 'nvme', open: route, bytes, way, block: 65536, limits })
   return { taken, commands }
 }
@@ -90,7 +90,7 @@ test("a unit's commands and bytes are what its counters grow by", async () => {
   // Two times 64 KiB are no MiB.
   const mirrored = await sample(65536, 'kcopyd', {}, unit)
   expect(mirrored.taken).toMatchObject({ link: null, commands: 2 })
-  await expect(sample(65536, 'dd', { counter: '' }, unit)).rejects.toThrow('are no numbers')
+  await expect(sample(65536, 'dd', { counter: '' }, unit)).rejects.toThrow('are not a number each')
 })
 
 test('over the link go the data of reads and writes, and the lists of Copy commands', () => {

@@ -19,6 +19,8 @@ export interface Script {
   times?: string
   /** What a counter of a unit says instead of a number. */
   counter?: string
+  /** What the kernel complains of. */
+  trouble?: string
   /** The command that begins so fails. */
   fails?: string
 }
@@ -95,6 +97,11 @@ export async function scriptedGuest(directory: string, script: Script = {}) {
     for (const text of argv.slice(1).join('\0').split('\0,\0')) stdout += await run(text.split('\0'))
     return { status: 0, stdout: Buffer.from(stdout), stderr: Buffer.alloc(0) }
   }
-  const guest: MeasuredGuest = { disks: new Map([disk('near', 1), disk('far', 2)]), traceLog, exec }
+  const guest: MeasuredGuest = {
+    disks: new Map([disk('near', 1), disk('far', 2)]),
+    ...{ traceLog, exec },
+    trouble: async () => script.trouble,
+    consoleTail: async () => `its console: ${script.trouble}`,
+  }
   return { guest, commands }
 }
