@@ -4,6 +4,7 @@ import { GuestLost, isKernelsFault } from '../../qemu/lost.ts'
 import type { GuestFacts } from './guest-host.ts'
 import type { CaseOutcome, Verdict } from './outcome.ts'
 import { emptyRecord } from './record.ts'
+import { framesAfter } from './stack.ts'
 
 export interface Complaint {
   verdict: Extract<Verdict, 'fail' | 'infra'>
@@ -28,6 +29,16 @@ sleep 6 && echo scan > $leaks && echo scan > $leaks && cat $leaks`
 /** A kernel with KASAN under TCG has a lot of memory to scan. */
 const scanTimeoutMs = 300_000
 
+/**
+ * One line that names everybody who has allocated what kmemleak reports: a leak that is known must not hide another one.
+ * @param report as print_unreferenced() of mm/kmemleak.c words it: for each object a heading, and a backtrace below
+ */
+export function whoLeaks(report: string): string {
+  const objects = report.split(/^(?=unreferenced object )/m)
+  const names = objects.map((object) => framesAfter('backtrace', [object])[0] ?? 'an unknown function')
+  return `kmemleak: unreferenced objects of ${[...new Set(names)].sort().join(', ')}: ${objects.length}`
+}
+
 /** Undefined when the kernel has nothing to complain of, after the boot, the cases and a scan for leaks. */
 export async function lookAt(guest: Guest): Promise<Complaint | undefined> {
   try {
@@ -37,7 +48,7 @@ export async function lookAt(guest: Guest): Promise<Complaint | undefined> {
       return { verdict: 'infra', reason, messages: guest.console.tail() }
     }
     const leaks = stdout.toString().trim()
-    if (leaks) return { verdict: 'fail', reason: `kmemleak: ${leaks.split('\n')[0]}`, messages: leaks }
+    if (leaks) return { verdict: 'fail', reason: whoLeaks(leaks), messages: leaks }
     const trouble = await guest.trouble()
     if (trouble === undefined) return undefined
     const verdict = trouble === guest.ioError ? 'infra' : 'fail'

@@ -1,6 +1,6 @@
 /** By what a failure is known again on another kernel. */
 import { z } from 'zod'
-import { framesAfter, similarStacks, withoutSuffix } from './stack.ts'
+import { framesAfter, similarStacks, withoutSuffix } from '../../run/stack.ts'
 
 export const signatureSchema = z.object({
   /**

@@ -146,11 +146,17 @@ test('the last look finds complaints, leaks and a lost guest, and nothing on a s
   await caller.call('guest')
   expect(await host.lastLook()).toBeUndefined()
   const [guest] = guests as [FakeGuest]
-  guest.leaks = 'unreferenced object 0xffff888003a1c000 (size 64):\n  comm "blkcopy"'
+  const leak = (...by: string[]) =>
+    [
+      ...['unreferenced object 0xffff888003a1c000 (size 64):', '  comm "blkcopy", pid 1, jiffies 2'],
+      ...['  backtrace (crc 1f2e):', '    __kmalloc_cache_node_noprof+0x1a/0x2b0'],
+      ...by.map((name) => `    ${name}+0x10/0x20`),
+    ].join('\n')
+  guest.leaks = `${leak('blk_throtl_init', 'tg_set_limit')}\n${leak('blk_copy_alloc')}\n${leak('blk_throtl_init')}\n`
   expect(await host.lastLook()).toMatchObject({
     verdict: 'fail',
-    reason: 'kmemleak: unreferenced object 0xffff888003a1c000 (size 64):',
-    messages: guest.leaks,
+    reason: 'kmemleak: unreferenced objects of blk_copy_alloc, blk_throtl_init: 3',
+    messages: guest.leaks.trim(),
     facts: { boot: 1 },
   })
   guest.leaks = ''
