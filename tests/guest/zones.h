@@ -7,6 +7,13 @@
 #include <linux/blkzoned.h>
 #include "bytes.h"
 
+/* Since Linux 6.19; the headers of the host may be older. */
+#ifndef BLKREPORTZONEV2
+#define BLKREPORTZONEV2 _IOWR(0x12, 142, struct blk_zone_report)
+#define BLK_ZONE_REP_CACHED (1U << 31)
+#define BLK_ZONE_COND_ACTIVE 0xff
+#endif
+
 static const struct {
 	int value;
 	const char *name;
@@ -19,6 +26,7 @@ static const struct {
 	{ BLK_ZONE_COND_READONLY, "read-only" },
 	{ BLK_ZONE_COND_FULL, "full" },
 	{ BLK_ZONE_COND_OFFLINE, "offline" },
+	{ BLK_ZONE_COND_ACTIVE, "active" },
 };
 
 static const char *condition_name(int value)
@@ -30,7 +38,9 @@ static const char *condition_name(int value)
 	return "unknown";
 }
 
-static void print_zones(int fd, const char *device)
+/* @flags: BLK_ZONE_REP_CACHED for what the kernel knows by itself, where it tells. */
+static void print_zones(int fd, const char *device, const char *word, unsigned long request,
+			unsigned int flags)
 {
 	enum { MOST = 256 };
 	struct blk_zone_report *report = calloc(1, sizeof(*report) + MOST * sizeof(struct blk_zone));
@@ -41,13 +51,17 @@ static void print_zones(int fd, const char *device)
 		struct blk_zone *last;
 
 		report->nr_zones = MOST;
-		if (ioctl(fd, BLKREPORTZONE, report))
+		report->flags = flags;
+		if (ioctl(fd, request, report)) {
+			if (flags && errno == ENOTTY)
+				break;
 			die("cannot report the zones of %s", device);
+		}
 		for (unsigned int i = 0; i < report->nr_zones; i++) {
 			const struct blk_zone *zone = &report->zones[i];
 
-			printf("zone start=%llu bytes=%llu capacity=%llu written=%lld condition=%s\n",
-			       zone->start * 512, zone->len * 512, zone->capacity * 512,
+			printf("%s start=%llu bytes=%llu capacity=%llu written=%lld condition=%s\n",
+			       word, zone->start * 512, zone->len * 512, zone->capacity * 512,
 			       (long long)(zone->wp - zone->start) * 512, condition_name(zone->cond));
 		}
 		if (!report->nr_zones)
@@ -60,7 +74,8 @@ static void print_zones(int fd, const char *device)
 
 /*
  * zones DEVICE, or zones reset|open|close|finish DEVICE OFFSET BYTES. A device
- * that refuses to is a result, and not our failure.
+ * that refuses to is a result, and not our failure. The kernel's own account
+ * comes first: a report from the device may correct it.
  */
 static void cmd_zones(int argc, char **argv)
 {
@@ -75,7 +90,10 @@ static void cmd_zones(int argc, char **argv)
 	};
 
 	if (argc == 1) {
-		print_zones(open_or_die(argv[0], O_RDONLY), argv[0]);
+		int fd = open_or_die(argv[0], O_RDONLY);
+
+		print_zones(fd, argv[0], "cached", BLKREPORTZONEV2, BLK_ZONE_REP_CACHED);
+		print_zones(fd, argv[0], "zone", BLKREPORTZONE, 0);
 		return;
 	}
 	for (size_t i = 0; argc == 4 && i < sizeof(verbs) / sizeof(verbs[0]); i++) {

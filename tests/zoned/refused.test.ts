@@ -161,3 +161,24 @@ kernelCase(
     await proof.host(ns).changedUpTo(MiB(2), data, 0)
   },
 )
+
+kernelCase(
+  'zoned/037',
+  'a copy of a whole zone fails: the kernel knows where the write pointer is, or that it does not',
+  { needs: ['CONFIG_BLK_DEV_ZONED', 'BLKCOPYV'], offloads: 'nvme-zoned' },
+  async ({ disk, session, copy, pattern, proof }) => {
+    const ns = await disk('zns-bad')
+    const data = pattern(MiB(2))
+    await ns.write(0, data)
+    await session.zones.must('finish', ns, 0, MiB(2))
+    // QEMU 10.0 does not bear that the first range cannot be read.
+    const ranges = [[0, KiB(64)] as const, [KiB(64), MiB(2) - KiB(64)] as const]
+    const call = await copy({ path, from: ns, ranges, to: ns.at(MiB(2)) })
+    const { copied } = proof.guest(call).cutShort('EIO')
+    proof.device(call).reached(copied, 'traced', { failed: 'some' })
+    const [, zone] = await session.zones.report(ns)
+    if (zone?.written !== undefined) await session.zones.append(ns, MiB(2) + zone.written, pattern(KiB(4)))
+    await proof.host(ns).changedUpTo(MiB(2), data, copied)
+    await session.zones.report(ns)
+  },
+)
