@@ -2,6 +2,7 @@
 import { expect } from 'vitest'
 import { offers } from '../../harness/series/resolve.ts'
 import { kernelCase } from '../fixtures/case.ts'
+import { identify } from '../fixtures/controllers.ts'
 import { NO_FALLBACK } from '../fixtures/copy.ts'
 import type { Disk } from '../fixtures/disk.ts'
 import { KiB, MiB } from '../fixtures/units.ts'
@@ -185,7 +186,7 @@ kernelCase(
   {},
   async ({ disk, copy, pattern, proof, session }) => {
     const [from, to] = [await disk('large'), await disk('small')]
-    const { ocfs, cdfe } = await session.controller(from)
+    const { ocfs, cdfe } = await identify(session, from)
     // NVM Command Set Specification 1.1, Host Behavior Support, CDFE: bit 2 is descriptor format 2.
     const enabled = ((cdfe ?? 0) & 4) !== 0
     expect(enabled).toBe((ocfs & 4) !== 0 && offers(session.profile, path))

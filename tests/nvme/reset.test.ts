@@ -1,7 +1,7 @@
 // Controllers are reset, and namespaces looked at anew, while copies are under way: none hangs, and what arrives is right.
 import { expect } from 'vitest'
 import { kernelCase } from '../fixtures/case.ts'
-import { controllersOf, rescan, reset } from '../fixtures/controllers.ts'
+import { controllersOf, identify, rescan, reset } from '../fixtures/controllers.ts'
 import { NO_FALLBACK } from '../fixtures/copy.ts'
 import { KiB, MiB } from '../fixtures/units.ts'
 import { whileCopying } from './under-way.ts'
@@ -152,7 +152,7 @@ kernelCase(
   async ({ disk, copy, pattern, proof, session }) => {
     const [from, to] = [await disk('large'), await disk('wide')]
     await reset(session, await controllersOf(session, from))
-    expect(((await session.controller(from)).cdfe ?? 0) & 4).toBe(4)
+    expect(((await identify(session, from)).cdfe ?? 0) & 4).toBe(4)
     const data = pattern(MiB(1))
     await from.write(0, data)
     const call = await copy(
