@@ -47,12 +47,14 @@ export async function lookAt(guest: Guest): Promise<Complaint | undefined> {
       const reason = `kmemleak cannot be asked for leaks: ${stderr.toString().trim()}`
       return { verdict: 'infra', reason, messages: guest.console.tail() }
     }
-    const leaks = stdout.toString().trim()
-    if (leaks) return { verdict: 'fail', reason: whoLeaks(leaks), messages: leaks }
     const trouble = await guest.trouble()
-    if (trouble === undefined) return undefined
-    const verdict = trouble === guest.ioError ? 'infra' : 'fail'
-    return { verdict, reason: trouble, messages: guest.console.tail(400) }
+    // Leaks come after it, since they may be known ones.
+    if (trouble !== undefined) {
+      const verdict = trouble === guest.ioError ? 'infra' : 'fail'
+      return { verdict, reason: trouble, messages: guest.console.tail(400) }
+    }
+    const leaks = stdout.toString().trim()
+    return leaks ? { verdict: 'fail', reason: whoLeaks(leaks), messages: leaks } : undefined
   } catch (error) {
     const { message, consoleTail = '', splat } = error as Error & Record<string, string | undefined>
     const verdict = isKernelsFault(error as Error) ? 'fail' : 'infra'

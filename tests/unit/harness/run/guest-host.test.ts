@@ -159,7 +159,6 @@ test('the last look finds complaints, leaks and a lost guest, and nothing on a s
     messages: guest.leaks.trim(),
     facts: { boot: 1 },
   })
-  guest.leaks = ''
   guest.ioError = 'the host has no space left for a disk image'
   expect(await host.lastLook()).toMatchObject({ verdict: 'infra', reason: guest.ioError })
   guest.messages = warning
