@@ -224,14 +224,15 @@ kernelCase(
   'eight calls are in flight at once, and end in any order',
   { offloads: 'null-blk', needs: ['in_kernel', 'CONFIG_BLK_COPY_TEST', 'tracepoints'] },
   async (tools) => {
+    // Long enough for a slow guest to make eight calls.
     const nb = await tools.session.nullBlk({
-      ...{ bytes: MiB(16), maxCopySectors: 1024, maxCopyRanges: 32 },
-      ...{ completionNs: 50_000_000, hwQueueDepth: 16 },
+      ...{ bytes: MiB(2), maxCopySectors: 1024, maxCopyRanges: 32 },
+      ...{ completionNs: 400_000_000, hwQueueDepth: 16 },
     })
-    const victims = [{ offset: 0, valid: scattered(1024, 50) }]
+    const victims = [{ offset: 0, valid: scattered(256, 50) }]
     const { depth } = await moves(tools, {
       path: 'null-blk',
-      ...{ from: nb, victims, to: nb.at(MiB(8)), callBlocks: 32, depth: 8 },
+      ...{ from: nb, victims, to: nb.at(MiB(1)), callBlocks: 8, depth: 8 },
     })
     expect(depth).toBe(8)
   },
