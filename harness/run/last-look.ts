@@ -33,7 +33,7 @@ const scanTimeoutMs = 300_000
  * One line that names everybody who has allocated what kmemleak reports: a leak that is known must not hide another one.
  * @param report as print_unreferenced() of mm/kmemleak.c words it: for each object a heading, and a backtrace below
  */
-export function whoLeaks(report: string): string {
+function whoLeaks(report: string): string {
   const objects = report.split(/^(?=unreferenced object )/m)
   const names = objects.map((object) => framesAfter('backtrace', [object])[0] ?? 'an unknown function')
   return `kmemleak: unreferenced objects of ${[...new Set(names)].sort().join(', ')}: ${objects.length}`

@@ -73,6 +73,12 @@ export class CopyGuest {
     throw new Error(`in the guest ${files.join(', ')} are not a number each: ${output}`)
   }
 
+  /** Writes a number into each of these files. */
+  async set(numbers: ReadonlyMap<string, number>): Promise<void> {
+    const words = [...numbers].flatMap(([file, value]) => [',', 'set', file, String(value)])
+    await this.run([blkcopy, ...words.slice(1)])
+  }
+
   /** @throws Failure('infra') when the kernel has complained: what was timed until then is no measure of a sound one */
   async requireSound(): Promise<void> {
     const trouble = await this.#guest.trouble()

@@ -1,7 +1,7 @@
 /** All routes, sizes and ways in turn, as often as there are rounds, in one guest. */
 import type { Profile } from '../../series/profile.ts'
 import { type Choice, sizesFor } from './choice.ts'
-import { blkcopy, type CopyGuest } from './guest.ts'
+import type { CopyGuest } from './guest.ts'
 import { type Prepared, prepare } from './prepare.ts'
 import type { OpenRoute } from './routes.ts'
 import { type CopySample, takeSample, type Way } from './sample.ts'
@@ -59,7 +59,7 @@ export async function measureCopies(
         }
         done += 1
       }
-      await restore(guest, limits)
+      await guest.set(limits)
       await open.close()
       await guest.requireSound()
     }
@@ -76,9 +76,4 @@ async function limitsOf(
   const files = queues.map((device) => `/sys/class/block/${device.slice('/dev/'.length)}/queue/${limit}`)
   const values = await guest.numbers(files)
   return new Map(files.map((file, index) => [file, values[index] as number]))
-}
-
-async function restore(guest: CopyGuest, limits: ReadonlyMap<string, number>): Promise<void> {
-  const set = [...limits].flatMap(([file, usual]) => [',', 'set', file, String(usual)]).slice(1)
-  await guest.run([blkcopy, ...set])
 }

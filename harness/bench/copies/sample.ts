@@ -52,10 +52,8 @@ export interface SampleOptions {
 /** @throws Failure('infra') when a copy fails, or does not go the way that it should */
 export async function takeSample(guest: CopyGuest, options: SampleOptions): Promise<CopySample> {
   const { route, open, bytes, way, block, limits } = options
-  const set = [...limits]
-    .flatMap(([file, usual]) => [',', 'set', file, String(way === 'offload' ? usual : 0)])
-    .slice(1)
-  await guest.run([blkcopy, ...set])
+  const asked = [...limits].map(([file, usual]) => [file, way === 'offload' ? usual : 0] as const)
+  await guest.set(new Map(asked))
   const repeat = way === 'kcopyd' ? 1 : Math.max(1, enough / bytes)
   const copied = bytes * repeat
   const before = await countersOf(guest, open)
