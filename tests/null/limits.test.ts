@@ -165,3 +165,21 @@ kernelCase(
     await gather(tools, 64, 1)
   },
 )
+
+kernelCase(
+  'null/028',
+  'with mbps, a copy is at most what is allowed in a tick of 20 ms',
+  { offloads: 'null-blk', needs: ['limits'] },
+  async ({ session, copy, pattern, proof }) => {
+    const nb = await session.nullBlk({ maxCopySectors: 16384, mbps: 100 })
+    const tick = 100 * Math.floor(MiB(1) / 50)
+    const most = tick - (tick % 512)
+    expect(await session.getQueue(nb, session.profile.sysfs.hardwareLimit)).toBe(String(most))
+    const data = pattern(MiB(4))
+    await nb.write(0, data)
+    const call = await copy({ path: 'null-blk', from: nb.at(0), to: nb.at(MiB(4)), bytes: data.bytes })
+    proof.guest(call).moved()
+    expect(longest(proof.device(call).moved())).toBe(most)
+    await proof.host(nb).changedOnly(MiB(4), data)
+  },
+)

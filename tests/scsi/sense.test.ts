@@ -221,6 +221,20 @@ kernelCase(
   },
 )
 
+/** Its target ports are in transition for three seconds, whose end can be waited for. */
+async function changeState(session: Session, unit: ScsiUnit): Promise<{ end: Promise<unknown> }> {
+  const state = `${unit.ports}/alua_access_state`
+  await session.set(`${unit.ports}/trans_delay_msecs`, '3000')
+  const end = session.must([tool, 'set', state, '1'])
+  // SPC-4, REPORT TARGET PORT GROUPS: 15 is transitioning.
+  await until(
+    'the access state of the target ports',
+    () => session.must([tool, 'get', state]),
+    (seen) => seen.trim() === '15',
+  )
+  return { end }
+}
+
 kernelCase(
   'scsi/054',
   'NOT READY while target ports change their state: a little is read and written, the rest is offloaded',
@@ -229,26 +243,36 @@ kernelCase(
     const unit = await (await session.target()).unit(await disk('large'))
     const data = pattern(MiB(4))
     await unit.write(0, data)
-    const state = `${unit.ports}/alua_access_state`
-    await session.set(`${unit.ports}/trans_delay_msecs`, '3000')
-    const changing = session.must([tool, 'set', state, '1'])
-    // SPC-4, REPORT TARGET PORT GROUPS: 15 is transitioning.
-    await until(
-      'the access state of the target ports',
-      () => session.must([tool, 'get', state]),
-      (seen) => seen.trim() === '15',
-    )
+    const changing = await changeState(session, unit)
     const call = await copy({
       path: 'scsi-same-unit',
       from: unit.at(0),
       to: unit.at(MiB(8)),
       bytes: data.bytes,
     })
-    await changing
+    await changing.end
     proof.guest(call).moved('traced')
     proof.device(call).moved('traced', { failed: 'some' })
     expect(call.results[0]?.offloaded).toBe(String(MiB(3)))
     await proof.host(unit).changedOnly(MiB(8), data)
+  },
+)
+
+kernelCase(
+  'scsi/073',
+  'NOT READY while target ports change their state, and no fallback is EAGAIN: the command was begun',
+  { offloads: 'scsi-same-unit' },
+  async ({ session, disk, copy, proof }) => {
+    const unit = await (await session.target()).unit(await disk('large'))
+    const changing = await changeState(session, unit)
+    const call = await copy(
+      { path: 'scsi-same-unit', from: unit.at(0), to: unit.at(MiB(8)), bytes: MiB(1) },
+      { flags: NO_FALLBACK },
+    )
+    await changing.end
+    proof.guest(call).refused('EAGAIN')
+    proof.device(call).untouched({ failed: 'some' })
+    await proof.host(unit).unchanged()
   },
 )
 

@@ -341,3 +341,24 @@ kernelCase(
     await session.zones.are(nb, { 1: ['implicitly-open', data.bytes] })
   },
 )
+
+kernelCase(
+  'zoned/053',
+  'null_blk: a zone of the source that ends inside of a block of the destination',
+  { needs: ['CONFIG_BLK_DEV_NULL_BLK', 'CONFIG_BLK_DEV_ZONED'], offloads: 'null-zoned' },
+  async ({ session, copy, pattern, proof }) => {
+    // Who copied past the end of a page would be right by luck where pages lie next to each other; DEBUG_VM tells.
+    const nb = await zoned({ session }, { conventional: 1 })
+    const plain = await session.nullBlk({ maxCopySectors: 2048, blockSize: 4096 })
+    const data = pattern(KiB(64))
+    const before = 3 * 512
+    await nb.write(MiB(2) - before, data.part(0, before))
+    await session.zones.append(nb, MiB(2), data.part(before, data.bytes - before))
+    const call = await copy({ path, from: nb.at(MiB(2) - before), to: plain.at(KiB(8)), bytes: data.bytes })
+    proof.guest(call).moved('offload')
+    const { copies } = proof.device(call).moved('offload')
+    expect(copies).toHaveLength(1)
+    await proof.host(plain).changedOnly(KiB(8), data)
+    await proof.host(nb).unchanged()
+  },
+)
