@@ -91,7 +91,7 @@ static struct {
 	uint64_t flags, nr_ranges;
 	uint64_t block, repeat;
 	int reserved;		/* number of the reserved field that is not 0, -1 for none */
-	bool nr_ranges_given, trace, timed;
+	bool nr_ranges_given, trace_clear, timed;
 	const char *fail_nth, *read_only, *flight, *ioprio, *pull, *cgroup;
 } options;
 
@@ -462,8 +462,8 @@ static void parse_option(const char *word)
 		options.block = number(value);
 	else if (value_of(word, "--repeat", &value))
 		options.repeat = number(value);
-	else if (!strcmp(word, "--trace"))
-		options.trace = true;
+	else if (!strcmp(word, "--trace-clear"))
+		options.trace_clear = true;
 	else if (!strcmp(word, "--time"))
 		options.timed = true;
 	else
@@ -506,7 +506,7 @@ static void cmd_copy(int argc, char **argv)
 	if (options.cgroup)
 		write_file(options.cgroup, "0");
 
-	if (options.trace)
+	if (options.trace_clear)
 		cmd_trace_clear(0, NULL);
 
 	pthread_barrierattr_init(&shared);
@@ -524,8 +524,6 @@ static void cmd_copy(int argc, char **argv)
 		set_read_only(0);
 	for (int i = 0; i < job_count; i++)
 		print_result(&jobs[i]);
-	if (options.trace)
-		cmd_trace_print(0, NULL);
 }
 
 static void print_probe(const char *call, bool failed)
