@@ -8,6 +8,7 @@ import { kernelCase } from '../fixtures/case.ts'
 import { type CopyOptions, NO_FALLBACK } from '../fixtures/copy.ts'
 import type { InjectedError } from '../fixtures/knobs.ts'
 import { type SourceRange, scatter } from '../fixtures/ranges.ts'
+import { linear } from '../fixtures/rows.ts'
 import { KiB, MiB } from '../fixtures/units.ts'
 
 /** Copies 256 KiB, 32 KiB at a time, inside of a null_blk device with errors injected. */
@@ -153,5 +154,34 @@ kernelCase(
     proof.guest(call).fellBack()
     proof.device(call).fellBack()
     await proof.host(ns).changedOnly(MiB(8), data)
+  },
+)
+
+kernelCase(
+  'fault/038',
+  'without fallback, the status of a piece that failed is told, though one in front of it still has a way to go',
+  {
+    offloads: ['dm-linear', 'null-blk'],
+    needs: ['tracepoints', 'CONFIG_BLK_DEV_DM', 'CONFIG_BLK_ERROR_INJECTION'],
+  },
+  async ({ session, copy, pattern, proof, dm }) => {
+    const slow = { maxCopySectors: 128, completionNs: 5_000_000 }
+    const [from, to] = [await session.nullBlk(slow), await session.nullBlk(slow)]
+    // Sixteen boundaries in the second 64 KiB; the third fail at once.
+    const small = Array.from({ length: 16 }, (_, index) => linear(to, KiB(64 + 4 * index), KiB(4)))
+    const volume = await dm.table([linear(to, 0, KiB(64)), ...small, linear(to, KiB(128), MiB(2))])
+    const data = pattern(KiB(256))
+    await from.write(0, data)
+    await session.injectErrors(to, { op: 'COPY_DST', status: 'MEDIUM', start: KiB(128), bytes: KiB(64) })
+    const call = await copy(
+      { path: ['dm-linear', 'null-blk'], from: from.at(0), to: volume.at(0), bytes: data.bytes },
+      { flags: NO_FALLBACK },
+    )
+    await session.restore()
+    const { copied } = proof.guest(call).cutShort('ENODATA')
+    expect(copied).toBe(KiB(128))
+    proof.device(call).reached(copied, 'traced')
+    await proof.host(volume).changedUpTo(0, data, copied)
+    await proof.host(from).unchanged()
   },
 )
