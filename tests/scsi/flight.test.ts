@@ -1,8 +1,12 @@
 // What may happen while a unit copies.
 import { expect } from 'vitest'
 import { type CaseTools, kernelCase } from '../fixtures/case.ts'
+import { NO_FALLBACK } from '../fixtures/copy.ts'
+import { tool } from '../fixtures/lab.ts'
 import type { Change } from '../fixtures/proof.ts'
+import type { ScsiUnit } from '../fixtures/scsi-unit.ts'
 import { KiB, MiB } from '../fixtures/units.ts'
+import { until } from '../fixtures/until.ts'
 
 kernelCase(
   'scsi/057',
@@ -162,5 +166,40 @@ kernelCase(
     proof.device(call).moved('traced')
     expect(Number(call.results[0]?.offloaded)).toBeGreaterThan(MiB(3) / 2)
     await proof.host(unit).changedOnly(MiB(8), data)
+  },
+)
+
+kernelCase(
+  'scsi/074',
+  'both units are runtime-suspended: a copy without fallback resumes them, as reads and writes would',
+  { offloads: 'scsi-cross-unit', needs: ['CONFIG_PM'] },
+  async ({ session, disk, copy, pattern, proof }) => {
+    const target = await session.target()
+    const from = await target.unit(await disk('large'))
+    const to = await target.unit(await disk('small'))
+    const data = pattern(MiB(1))
+    await from.write(0, data)
+    const status = (unit: ScsiUnit) => session.must([tool, 'get', `${unit.scsiDevice}/power/runtime_status`])
+    for (const unit of [from, to]) {
+      const power = `${unit.scsiDevice}/power`
+      await session.set(`${power}/autosuspend_delay_ms`, '0')
+      await session.set(`${power}/control`, 'auto')
+      await until(
+        `the runtime status of ${unit.name}`,
+        () => status(unit),
+        (seen) => seen.trim() === 'suspended',
+      )
+      // It is not to be suspended again while the other one is resumed.
+      await session.set(`${power}/autosuspend_delay_ms`, '60000')
+    }
+    const call = await copy(
+      { path: 'scsi-cross-unit', from: from.at(0), to: to.at(MiB(8)), bytes: MiB(1) },
+      { flags: NO_FALLBACK },
+    )
+    proof.guest(call).moved()
+    proof.device(call).moved()
+    for (const unit of [from, to]) expect((await status(unit)).trim()).toBe('active')
+    await proof.host(to).changedOnly(MiB(8), data)
+    await proof.host(from).unchanged()
   },
 )
