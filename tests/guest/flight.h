@@ -71,7 +71,8 @@ static char flight_state(pid_t pid)
 
 /*
  * Waits until the call sleeps in the kernel, uninterruptibly or killably, which
- * proc(5) both calls D, for 20 looks on end: no sleep on the way to its I/O.
+ * proc(5) both calls D, in 20 looks: more than it does on the way to its I/O. Not
+ * on end, since the commands of a fast disk wake it again and again.
  */
 static void cmd_asleep(int argc, char **argv)
 {
@@ -87,7 +88,7 @@ static void cmd_asleep(int argc, char **argv)
 			printf("asleep no state=%c\n", state);
 			return;
 		}
-		seen = state == 'D' ? seen + 1 : 0;
+		seen += state == 'D';
 	}
 	printf("asleep yes\n");
 }
