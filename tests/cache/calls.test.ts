@@ -1,8 +1,9 @@
 // The rules of the page cache hold for every call that copies.
 import { kernelCase } from '../fixtures/case.ts'
-import { dirty, readsBack } from '../fixtures/copy.ts'
+import { dirty, NO_FALLBACK, readsBack } from '../fixtures/copy.ts'
 import type { Change } from '../fixtures/proof.ts'
 import { type SourceRange, scatter } from '../fixtures/ranges.ts'
+import { error } from '../fixtures/rows.ts'
 import { KiB, MiB } from '../fixtures/units.ts'
 
 kernelCase(
@@ -185,5 +186,23 @@ kernelCase(
     proof.guest(call).stopped('EIO', KiB(64), 'profile')
     proof.device(call).stopped(KiB(64), 'profile', { failed: session.offloads('null-blk') ? 2 : 1 })
     await proof.host(nb).changedOnly(MiB(4), data)
+  },
+)
+
+kernelCase(
+  'cache/019',
+  'a copy that must not fall back is refused before dirty pages are written back',
+  { needs: ['CONFIG_BLK_DEV_DM'] },
+  async ({ disk, copy, pattern, proof, dm }) => {
+    const ns = await disk('large')
+    // EIO if any of them were
+    const bad = await dm.table([error(MiB(1))])
+    const call = await copy(
+      { path: 'never', from: ns.at(0), to: bad.at(0), bytes: KiB(64) },
+      { flags: NO_FALLBACK, before: [dirty(bad.at(0), pattern(KiB(64)))] },
+    )
+    proof.guest(call).refused('EOPNOTSUPP')
+    proof.device(call).untouched()
+    await proof.host(ns).unchanged()
   },
 )

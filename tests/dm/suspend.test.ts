@@ -56,7 +56,7 @@ kernelCase(
 
 kernelCase(
   'dm/072',
-  'no fallback on a suspended volume is EOPNOTSUPP, and nothing is written',
+  'no fallback on a suspended volume is EAGAIN, as it may work soon, and nothing is written',
   { needs: ['CONFIG_BLK_DEV_DM'] },
   async ({ disk, copy, pattern, proof, dm, session }) => {
     const ns = await disk('large')
@@ -73,11 +73,12 @@ kernelCase(
       { flags: NO_FALLBACK },
     )
     await first.resume()
-    proof.guest(refused).refused('EOPNOTSUPP')
+    const able = session.offloads(['dm-linear', 'nvme-same-namespace'])
+    proof.guest(refused).refused(able ? 'EAGAIN' : 'EOPNOTSUPP')
     proof.device(refused).untouched()
     await proof.host(ns).unchanged()
 
-    if (!session.offloads(['dm-linear', 'nvme-same-namespace'])) return
+    if (!able) return
     const call = await copy(
       { path: 'dm-linear', from: second.at(0), to: first.at(0), bytes: MiB(1) },
       { flags: NO_FALLBACK },
@@ -321,5 +322,32 @@ kernelCase(
         await to.resume()
       }
     })
+  },
+)
+
+kernelCase(
+  'dm/123',
+  'suspended in the middle of a long copy, and no fallback: EAGAIN, and what is said to be copied is',
+  { offloads: ['dm-linear', 'null-blk'], needs: ['CONFIG_BLK_DEV_DM', 'limits'] },
+  async ({ pattern, proof, dm, session }) => {
+    const disk = await slowDisk(session)
+    const from = await dm.linear(disk, 0, longBytes)
+    const to = await dm.linear(disk, MiB(1), longBytes)
+    const data = pattern(longBytes)
+    await from.write(0, data)
+    const path = ['dm-linear', 'null-blk'] as const
+    const copying = await beginLong(
+      session,
+      { path, from: from.at(0), to: to.at(0), bytes: longBytes },
+      { flags: NO_FALLBACK },
+    )
+    await to.suspend()
+    const call = await copying.done()
+    await to.resume()
+    const { copied } = proof.guest(call).cutShort('EAGAIN')
+    expect(copied).toBeGreaterThan(0)
+    expect(copied).toBeLessThan(data.bytes)
+    proof.device(call).reached(copied)
+    await proof.host(to).changedUpTo(0, data, copied)
   },
 )
