@@ -2,7 +2,7 @@
 import { expect } from 'vitest'
 import type { CaseTools } from '../fixtures/case.ts'
 import { kernelCase } from '../fixtures/case.ts'
-import { type CopyCall, NO_FALLBACK } from '../fixtures/copy.ts'
+import { type CopyCall, type CopyOptions, NO_FALLBACK } from '../fixtures/copy.ts'
 import { beginLong, type LongCopy, longBytes, meanwhile, slowDisk, soonMs } from '../fixtures/long-copy.ts'
 import { crypt, delay, linear } from '../fixtures/rows.ts'
 import { KiB, MiB } from '../fixtures/units.ts'
@@ -248,21 +248,25 @@ kernelCase(
   },
 )
 
+/** Begins a long copy from one volume of a slow disk to another. */
+async function betweenVolumes({ pattern, dm, session }: CaseTools, options: CopyOptions = {}) {
+  const disk = await slowDisk(session)
+  const from = await dm.linear(disk, 0, longBytes)
+  const to = await dm.linear(disk, MiB(1), longBytes)
+  const data = pattern(longBytes)
+  await from.write(0, data)
+  const path = ['dm-linear', 'null-blk'] as const
+  const request = { path, from: from.at(0), to: to.at(0), bytes: longBytes }
+  return { to, data, copying: await beginLong(session, request, options) }
+}
+
 kernelCase(
   'dm/069',
   'a long offloaded copy that is killed ends soon, and what it says is there',
   { offloads: ['dm-linear', 'null-blk'], needs: ['CONFIG_BLK_DEV_DM', 'limits'] },
-  async ({ pattern, proof, dm, session }) => {
-    const disk = await slowDisk(session)
-    const from = await dm.linear(disk, 0, longBytes)
-    const to = await dm.linear(disk, MiB(1), longBytes)
-    const data = pattern(longBytes)
-    await from.write(0, data)
-    const path = ['dm-linear', 'null-blk'] as const
-    const copying = await beginLong(session, {
-      path,
-      ...{ from: from.at(0), to: to.at(0), bytes: longBytes },
-    })
+  async (tools) => {
+    const { proof } = tools
+    const { to, data, copying } = await betweenVolumes(tools)
     const { waitedMs } = await copying.kill()
     expect(waitedMs).toBeLessThan(soonMs)
     const call = await copying.done()
@@ -329,18 +333,9 @@ kernelCase(
   'dm/123',
   'suspended in the middle of a long copy, and no fallback: EAGAIN, and what is said to be copied is',
   { offloads: ['dm-linear', 'null-blk'], needs: ['CONFIG_BLK_DEV_DM', 'limits'] },
-  async ({ pattern, proof, dm, session }) => {
-    const disk = await slowDisk(session)
-    const from = await dm.linear(disk, 0, longBytes)
-    const to = await dm.linear(disk, MiB(1), longBytes)
-    const data = pattern(longBytes)
-    await from.write(0, data)
-    const path = ['dm-linear', 'null-blk'] as const
-    const copying = await beginLong(
-      session,
-      { path, from: from.at(0), to: to.at(0), bytes: longBytes },
-      { flags: NO_FALLBACK },
-    )
+  async (tools) => {
+    const { proof } = tools
+    const { to, data, copying } = await betweenVolumes(tools, { flags: NO_FALLBACK })
     await to.suspend()
     const call = await copying.done()
     await to.resume()
