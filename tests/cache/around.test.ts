@@ -1,6 +1,8 @@
 // What shares a page with the copy's range, and who reads and writes beside it.
+import { expect } from 'vitest'
 import { kernelCase } from '../fixtures/case.ts'
-import { dirty, readsBack } from '../fixtures/copy.ts'
+import { Cgroup } from '../fixtures/cgroup.ts'
+import { dirty, NO_FALLBACK, readsBack } from '../fixtures/copy.ts'
 import { tool } from '../fixtures/lab.ts'
 import { beginLong, longBytes, slowDisk } from '../fixtures/long-copy.ts'
 import { KiB, MiB } from '../fixtures/units.ts'
@@ -168,5 +170,35 @@ kernelCase(
     proof.guest(call).moved()
     proof.device(call).moved()
     await proof.host(nb).changedOnly(MiB(1), data)
+  },
+)
+
+kernelCase(
+  'cache/020',
+  'who writes to the destination of a copy that ends before anything was written gets no error of fsync',
+  { offloads: 'null-blk', needs: ['CONFIG_BLK_DEV_THROTTLING', 'CONFIG_FAIL_MAKE_REQUEST'] },
+  async ({ session, pattern, proof }) => {
+    const [from, to] = [
+      await session.nullBlk({ maxCopySectors: 128 }),
+      await session.nullBlk({ maxCopySectors: 128 }),
+    ]
+    const cgroup = await Cgroup.make(session, 'caller')
+    const page = pattern(KiB(4))
+    // The bio of the destination fails at once; that of the source waits for four seconds.
+    await cgroup.limit(from, { rbps: KiB(16) })
+    await session.failBios(to, 1)
+    const copying = await session.begin(
+      { path: 'null-blk', from: from.at(0), to: to.at(0), bytes: KiB(64) },
+      { cgroup, flags: NO_FALLBACK },
+    )
+    const words = [0, page.bytes, page.seed, page.from].map(String)
+    await copying.meets([tool, 'fill', to.device, ...words, 'dirty', ',', 'clock'])
+    const call = await copying.done()
+    proof.guest(call).refused('EIO')
+    // The page cache is written back when the kernel likes.
+    proof.device(call).stopped(0, 'profile', { besides: [{ disk: to.name, offset: 0, bytes: page.bytes }] })
+    expect(call.unflushed).toEqual([])
+    await proof.host(to).changedOnly(0, page)
+    await proof.host(from).unchanged()
   },
 )
