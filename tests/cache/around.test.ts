@@ -3,6 +3,7 @@ import { expect } from 'vitest'
 import { kernelCase } from '../fixtures/case.ts'
 import { Cgroup } from '../fixtures/cgroup.ts'
 import { dirty, NO_FALLBACK, readsBack } from '../fixtures/copy.ts'
+import { stepWords } from '../fixtures/copy-command.ts'
 import { tool } from '../fixtures/lab.ts'
 import { beginLong, longBytes, slowDisk } from '../fixtures/long-copy.ts'
 import { KiB, MiB } from '../fixtures/units.ts'
@@ -132,10 +133,8 @@ kernelCase(
       { path: 'null-blk', from: nb.at(0), to, bytes: longBytes },
       { after: [readsBack(to, data)] },
     )
-    for (const [offset, { bytes, seed, from }] of [[first, before] as const, [last, behind] as const]) {
-      const words = [offset, bytes, seed, from].map(String)
-      await session.must([tool, 'fill', nb.device, ...words, 'dirty'])
-    }
+    for (const step of [dirty(nb.at(first), before), dirty(nb.at(last), behind)])
+      await session.must([tool, ...stepWords(step)])
     const call = await copying.hurry()
     proof.guest(call).moved()
     // The page cache is written back when the kernel likes.
@@ -165,7 +164,7 @@ kernelCase(
       { after: [readsBack(to, data)] },
     )
     // Old or new, whatever it gets: what stays in the cache is the point.
-    await session.must([tool, 'check', nb.device, ...[to.offset, old.bytes, old.seed, old.from].map(String)])
+    await session.must([tool, ...stepWords(readsBack(to, old))])
     const call = await copying.hurry()
     proof.guest(call).moved()
     proof.device(call).moved()
@@ -191,8 +190,7 @@ kernelCase(
       { path: 'null-blk', from: from.at(0), to: to.at(0), bytes: KiB(64) },
       { cgroup, flags: NO_FALLBACK },
     )
-    const words = [0, page.bytes, page.seed, page.from].map(String)
-    await copying.meets([tool, 'fill', to.device, ...words, 'dirty', ',', 'clock'])
+    await copying.meets([tool, ...stepWords(dirty(to.at(0), page)), ',', 'clock'])
     const call = await copying.done()
     proof.guest(call).refused('EIO')
     // The page cache is written back when the kernel likes.
