@@ -40,11 +40,15 @@ export interface UnitActivity extends DeviceActivity {
 
 /** Without the ones of 0 sectors, by which the midlayer says that a command has come to nothing yet. */
 const completedCopy = / block_rq_complete: \d+,\d+ F?CW.* \+ [1-9]\d* .*\[0\]/
+const failedCopy = / block_rq_complete: (\d+,\d+) F?CW.*\[-\d+\]/
 
 const command =
   /: scsi_dispatch_cmd_(start|done|timeout): host_no=(\d+) channel=(\d+) id=(\d+) lun=(\d+) .*\braw=([0-9a-f ]+)\)(.*)$/
 /** What the transport says of a command that the unit may not have got, or has got before it went. */
 const lostOnTheWay = new Set(['DID_TRANSPORT_DISRUPTED', 'DID_NO_CONNECT'])
+
+/** SPC-4, sense key 1h, RECOVERED ERROR: the command was completed successfully. */
+const recovered = /^key=0x1 /
 
 const outcome = /host=(\w+) .*status=(\w+)\)(?: sense=\((.*)\))?/
 
@@ -67,7 +71,10 @@ export function parseUnitTrace(text: string, units: readonly TracedUnit[]): Unit
     ...{ sent: new Map(units.map(({ name }) => [name, 0])), lost: new Map(), timeouts: new Map() },
   }
   const copied = new Map<string, number>()
+  const failed = new Map<string, number>()
   for (const line of text.split('\n')) {
+    const [, request] = failedCopy.exec(line) ?? []
+    if (request !== undefined) failed.set(request, (failed.get(request) ?? 0) + 1)
     if (!line.includes(': scsi_dispatch_cmd_')) continue
     const match = command.exec(line)
     if (!match) throw new Error(`cannot read the guest's trace line: ${line.trim()}`)
@@ -90,7 +97,9 @@ export function parseUnitTrace(text: string, units: readonly TracedUnit[]): Unit
     if (hostByte === undefined) throw new Error(`cannot read the guest's trace line: ${line.trim()}`)
     if (lostOnTheWay.has(hostByte)) activity.lost.set(unit.name, (activity.lost.get(unit.name) ?? 0) + 1)
     const effect = effectOf(cdb)
-    if (hostByte !== 'DID_OK' || status !== 'SAM_STAT_GOOD') {
+    const goodStatus =
+      status === 'SAM_STAT_GOOD' || (status === 'SAM_STAT_CHECK_CONDITION' && recovered.test(sense ?? ''))
+    if (hostByte !== 'DID_OK' || !goodStatus) {
       // What is no copy may well fail, such as a question whether the unit can do something.
       if (effect) activity.errors.push(`${what}: ${hostByte} ${status} ${sense}`)
       continue
@@ -118,10 +127,15 @@ export function parseUnitTrace(text: string, units: readonly TracedUnit[]): Unit
         break
     }
   }
-  for (const { name } of units) {
+  for (const { name, number } of units) {
     const ended = activity.copies.filter(({ disk }) => disk === name).length
     const commands = copied.get(name) ?? 0
-    if (ended !== commands)
+    const disbelieved = commands - ended
+    if (disbelieved > 0 && disbelieved <= (failed.get(number.replace(':', ',')) ?? 0))
+      activity.errors.push(
+        ...Array<string>(disbelieved).fill(`${name} 83h: ended well, and its request did not`),
+      )
+    else if (disbelieved !== 0)
       activity.contradictions.push(
         `${name}: ${ended} copies have ended well, and ${commands} EXTENDED COPY commands`,
       )

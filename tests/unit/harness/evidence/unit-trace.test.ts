@@ -93,6 +93,26 @@ test('what failed is an error, and has moved nothing', () => {
   expect([...timeouts]).toEqual([['fine', 1]])
 })
 
+test('RECOVERED ERROR is a success', () => {
+  const sense = result('DID_OK', 'SAM_STAT_CHECK_CONDITION', 'key=0x1 asc=0x17 ascq=0')
+  const text = done(0, copy, sense) + request('8,0', 'CWS () 2048 + 128 none,0,0 [0]')
+  const { copies, errors, contradictions } = parseUnitTrace(text, units)
+  expect(copies).toHaveLength(1)
+  expect([errors, contradictions]).toEqual([[], []])
+  const reset = done(0, copy, result('DID_RESET', 'SAM_STAT_CHECK_CONDITION', 'key=0x1 asc=0x17 ascq=0'))
+  expect(parseUnitTrace(reset, units).errors).toHaveLength(1)
+})
+
+test('a command that ended well is not believed by a kernel that fails its request: an error', () => {
+  const text = done(0, copy) + request('8,0', 'CWS () 2048 + 128 none,0,0 [-5]')
+  const { copies, errors, contradictions } = parseUnitTrace(text, units)
+  expect([copies, contradictions]).toEqual([[], []])
+  expect(errors).toEqual(['fine 83h: ended well, and its request did not'])
+  const two = parseUnitTrace(done(0, copy) + text, units)
+  expect(two.contradictions).toHaveLength(1)
+  expect(two.errors).toEqual([])
+})
+
 test('more than one segment is not what the witness can follow', () => {
   const two = copy.replace('6c', '88')
   const text = done(0, two) + request('8,0', 'CWS () 0 + 8 none,0,0 [0]')
